@@ -1,0 +1,174 @@
+#include "base/file.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_read(const char *path, size_t limit, unsigned char **bytes, size_t *length,
+              VbpError *error)
+{
+    unsigned char *buffer = NULL;
+    FILE *stream = NULL;
+    struct stat status;
+    size_t size, got;
+    int result;
+
+    *bytes = NULL;
+    *length = 0;
+    stream = fopen(path, "rb");
+    if (!stream || fstat(fileno(stream), &status) != 0) {
+        result = error_set_errno(error, "cannot open", path);
+        goto done;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        result = error_set(error, VBP_ERROR_IO, "cannot read %s: %s", path,
+                           S_ISDIR(status.st_mode) ? "it is a folder" : "not a regular file");
+        goto done;
+    }
+    if (status.st_size < 0 || (uintmax_t)status.st_size > limit) {
+        result = error_set(error, VBP_ERROR_UNSUPPORTED, "%s: %jd bytes are more than the %zu read",
+                           path, (intmax_t)status.st_size, limit);
+        goto done;
+    }
+    size = (size_t)status.st_size;
+    buffer = malloc(size + 1);
+    if (!buffer) {
+        result = error_out_of_memory(error);
+        goto done;
+    }
+    errno = 0;
+    got = fread(buffer, 1, size, stream);
+    if (got != size) {
+        if (ferror(stream))
+            result = error_set_errno(error, "cannot read", path);
+        else
+            result = error_set(error, VBP_ERROR_IO, "%s became shorter while it was read", path);
+        goto done;
+    }
+    buffer[size] = 0;
+    *bytes = buffer;
+    *length = size;
+    buffer = NULL;
+    result = VBP_OK;
+done:
+    free(buffer);
+    if (stream)
+        fclose(stream);
+    return result;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat status_a, status_b;
+
+    return stat(a, &status_a) == 0 && stat(b, &status_b) == 0 &&
+           status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
+}
+
+char *file_partial_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+
+    return memory_format("%.*s.%s.partial", folder, path, path + folder);
+}
+
+int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error)
+{
+    *writer = (struct file_writer){0};
+    writer->path = memory_copy_text(path);
+    writer->partial_path = file_partial_path(path);
+    if (!writer->path || !writer->partial_path) {
+        file_writer_abandon(writer);
+        return error_out_of_memory(error);
+    }
+    writer->stream = fopen(writer->partial_path, "wb");
+    if (!writer->stream) {
+        int result = error_set_errno(error, "cannot write", path);
+
+        file_writer_abandon(writer);
+        return result;
+    }
+    return VBP_OK;
+}
+
+int file_writer_commit(struct file_writer *writer, VbpError *error)
+{
+    FILE *stream = writer->stream;
+    bool failed;
+
+    errno = 0;
+    failed = fflush(stream) != 0 || ferror(stream);
+    if (!failed) {
+        writer->stream = NULL;
+        failed = fclose(stream) != 0 || rename(writer->partial_path, writer->path) != 0;
+    }
+    if (failed) {
+        int result = error_set_errno(error, "cannot write", writer->path);
+
+        if (!writer->stream)
+            unlink(writer->partial_path);
+        file_writer_abandon(writer);
+        return result;
+    }
+    free(writer->path);
+    free(writer->partial_path);
+    *writer = (struct file_writer){0};
+    return VBP_OK;
+}
+
+void file_writer_abandon(struct file_writer *writer)
+{
+    if (writer->stream) {
+        fclose(writer->stream);
+        unlink(writer->partial_path);
+    }
+    free(writer->path);
+    free(writer->partial_path);
+    *writer = (struct file_writer){0};
+}
+
+int file_write(const char *path, const void *bytes, size_t length, VbpError *error)
+{
+    struct file_writer writer;
+    int result = file_writer_begin(&writer, path, error);
+
+    if (result != VBP_OK)
+        return result;
+    fwrite(bytes, 1, length, writer.stream); /* commit checks ferror */
+    return file_writer_commit(&writer, error);
+}
+
+int file_make_folder(const char *path, VbpError *error)
+{
+    char *partial = memory_copy_text(path);
+    struct stat status;
+    int result = VBP_OK;
+
+    if (!partial)
+        return error_out_of_memory(error);
+    /* Only the last mkdir's result counts: it fails where one of these did. */
+    for (char *c = partial; *c; c++) {
+        if (*c != '/' || c == partial)
+            continue;
+        *c = 0;
+        mkdir(partial, 0777);
+        *c = '/';
+    }
+    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        result = error_set_errno(error, "cannot make folder", path);
+    else if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+        result = error_set(error, VBP_ERROR_IO, "cannot make folder %s: it is a file", path);
+    free(partial);
+    return result;
+}

@@ -1,0 +1,52 @@
+/* Files: bounded reading, and writing that never leaves half a file under the final name. */
+#ifndef VBP_BASE_FILE_H
+#define VBP_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * Reads a whole regular file of at most `limit` bytes. On success *bytes is the caller's, to be
+ * freed, followed by one zero byte that *length does not count. On failure *bytes is NULL.
+ */
+int file_read(const char *path, size_t limit, unsigned char **bytes, size_t *length,
+              VbpError *error);
+
+bool file_exists(const char *path);
+
+/* True if both paths name the same existing file, whatever the spelling. */
+bool file_same(const char *a, const char *b);
+
+/*
+ * A file that appears under its name only when it is complete: written as ".NAME.partial" (in the
+ * same folder) and renamed by file_writer_commit.
+ *
+ *     begin -> write to .stream ... -> commit    the file is there, whole
+ *                                  \-> abandon   nothing is left
+ */
+struct file_writer {
+    FILE *stream;       /* what the caller writes to; NULL when not open */
+    char *path;         /* the final name */
+    char *partial_path; /* the name until then */
+};
+
+int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error);
+
+/* Flushes, checks every earlier write, renames. After a failure the writer is abandoned. */
+int file_writer_commit(struct file_writer *writer, VbpError *error);
+
+/* Closes and removes what was written. Does nothing after commit, or on a zeroed writer. */
+void file_writer_abandon(struct file_writer *writer);
+
+/* The partial name for `path` as file_writer uses it; to be freed; NULL without memory. */
+char *file_partial_path(const char *path);
+
+/* begin, write `length` bytes, commit. */
+int file_write(const char *path, const void *bytes, size_t length, VbpError *error);
+
+/* Makes the folder and its parents where they do not exist. */
+int file_make_folder(const char *path, VbpError *error);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * Writes an annotated clip: video encoded by FFmpeg, the source's audio copied packet by packet,
+ * timestamps kept. The clip grows under a partial name (".NAME.partial"), fragmented, so that what
+ * is there plays up to the last second if the process dies; it gets its final name when whole.
+ */
+#ifndef VBP_MEDIA_WRITER_H
+#define VBP_MEDIA_WRITER_H
+
+#include "vbp.h"
+
+#include <libavutil/frame.h>
+#include <libavutil/rational.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct writer;
+
+struct writer_options {
+    const char *codec;  /* FFmpeg encoder name; NULL: libx264 */
+    const char *preset; /* encoder preset; NULL: the encoder's own default */
+    int crf;            /* constant rate factor; -1: the encoder's own default */
+    int threads;        /* 0: as many as cores */
+    int width, height;  /* of every picture */
+    enum AVPixelFormat format;
+    AVRational time_base;  /* of the pictures' pts */
+    AVRational frame_rate; /* average, a hint; 0/1 unknown */
+    AVRational sample_aspect_ratio;
+    enum AVColorSpace color_space;
+    enum AVColorRange color_range;
+    enum AVColorPrimaries color_primaries;
+    enum AVColorTransferCharacteristic color_transfer;
+    const char *audio_source; /* file whose audio streams are copied; NULL: none */
+    double audio_start;       /* seconds on the source's clock (the one frame.time + start uses) */
+    double audio_end;         /* < 0: to the end */
+};
+
+/* Opens `path`; the container follows from its ending. On failure nothing is left on disk. */
+int writer_open(struct writer **writer, const char *path, const struct writer_options *options,
+                VbpError *error);
+
+/* Encodes the picture (only read). picture->pts must increase from call to call. */
+int writer_write(struct writer *writer, const AVFrame *picture, VbpError *error);
+
+/* Drains the encoder, completes the file and gives it its final name. Call writer_close after. */
+int writer_finish(struct writer *writer, VbpError *error);
+
+/* Frees the writer. Without a successful writer_finish before, removes what was written. */
+void writer_close(struct writer **writer);
+
+int64_t writer_frame_count(const struct writer *writer);
+
+#endif
