@@ -1,0 +1,41 @@
+/*
+ * Model files and cards to graphs. Nothing outside this folder opens a model file.
+ * Files are untrusted: sizes are checked before they are believed, nothing is read past the end,
+ * and a refusal names the file, the place and the reason.
+ */
+#ifndef VBP_FORMATS_FORMATS_H
+#define VBP_FORMATS_FORMATS_H
+
+#include "graph/card.h"
+#include "graph/graph.h"
+
+/* Larger model files are refused; the largest steering network found in the wild has 540 MB. */
+#define MODEL_MAX_BYTES ((size_t)1 << 30)
+
+struct model_hints {
+    int input_width, input_height; /* pixels, for files that do not fix the size; 0 unknown */
+};
+
+/*
+ * Loads the network in `path`, whose kind is recognised by content, never by name. The
+ * card inside the file, if there is one, is returned as
+ * JSON text in *embedded_card (to be freed; NULL: none). *graph is finished and the caller's; NULL
+ * on failure. Messages start with the path.
+ */
+int model_load(const char *path, const struct model_hints *hints, struct graph **graph,
+               char **embedded_card, VbpError *error);
+
+/* The loaders: `bytes` is the whole file. Messages do not name the file; model_load adds it. */
+int onnx_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,
+              struct graph **graph, char **embedded_card, VbpError *error);
+int torch7_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,
+                struct graph **graph, VbpError *error);
+
+/*
+ * Reads a card. Unknown keys, wrong types and values that make no sense are refused by name
+ * ("input.crop.top: ..."). On failure *card is zeroed. card_read names the file in messages.
+ */
+int card_parse(const char *json, struct card *card, VbpError *error);
+int card_read(const char *path, struct card *card, VbpError *error);
+
+#endif
