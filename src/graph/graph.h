@@ -14,6 +14,9 @@
 #define VBP_GRAPH_GRAPH_H
 
 #include "base/error.h"
+#include "kernels/activation.h"
+#include "kernels/elementwise.h"
+#include "kernels/window.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,15 +53,6 @@ struct tensor {
     struct axes axes; /* set by graph_finish */
 };
 
-/* Where a convolution or pooling looks. [0] is height, [1] is width. */
-struct window {
-    int kernel[2];
-    int stride[2];
-    int dilation[2];
-    int pad_begin[2];
-    int pad_end[2];
-};
-
 /* A window of this kernel with stride 1, dilation 1 and no padding. */
 struct window window_make(int kernel_height, int kernel_width);
 
@@ -67,13 +61,6 @@ struct window window_make(int kernel_height, int kernel_width);
  * extra cell goes to the end (upper, as TensorFlow does it) or to the beginning.
  */
 void window_pad_same(struct window *window, int64_t height, int64_t width, bool upper);
-
-/* Cells from the first to behind the last one that a window touches: dilation * (kernel - 1) + 1.
- */
-static inline int64_t window_span(const struct window *window, int axis)
-{
-    return (int64_t)window->dilation[axis] * (window->kernel[axis] - 1) + 1;
-}
 
 enum node_kind {
     NODE_CONVOLUTION,  /* data NCHW, weights [out, in / groups, kh, kw], bias [out] or none */
@@ -90,24 +77,6 @@ enum node_kind {
     NODE_IDENTITY,            /* data; dropout and other nodes that do nothing at inference */
     NODE_KIND_COUNT
 };
-
-/* What a level of VisualBackProp is made by, and the functions that are not rectifiers. */
-enum activation {
-    ACTIVATION_RELU,
-    ACTIVATION_CLIP,       /* min(max(x, alpha), beta); a rectifier when alpha == 0 */
-    ACTIVATION_ELU,        /* x > 0 ? x : alpha * (exp(x) - 1) */
-    ACTIVATION_LEAKY_RELU, /* x > 0 ? x : alpha * x */
-    ACTIVATION_SELU,       /* beta * (x > 0 ? x : alpha * (exp(x) - 1)) */
-    ACTIVATION_SOFTPLUS,   /* log(1 + exp(x)) */
-    ACTIVATION_SILU,       /* x / (1 + exp(-x)) */
-    ACTIVATION_GELU,       /* x * (1 + erf(x / sqrt 2)) / 2 */
-    ACTIVATION_SIGMOID,
-    ACTIVATION_TANH,
-    ACTIVATION_ATAN,
-    ACTIVATION_COUNT
-};
-
-enum binary { BINARY_ADD, BINARY_SUBTRACT, BINARY_MULTIPLY, BINARY_DIVIDE };
 
 struct node {
     enum node_kind kind;

@@ -1,0 +1,43 @@
+#include "kernels/activation.h"
+
+#include <math.h>
+
+/* Each function in a loop of its own: the switch is outside, so that the compiler can vectorise. */
+#define MAP(expression)                                                                            \
+    for (size_t i = 0; i < count; i++) {                                                           \
+        float x = input[i];                                                                        \
+        output[i] = (expression);                                                                  \
+    }                                                                                              \
+    break
+
+void activation_run(enum activation function, float alpha, float beta, const float *input,
+                    float *output, size_t count)
+{
+    switch (function) {
+    case ACTIVATION_RELU:
+        MAP(x < 0 ? 0 : x);
+    case ACTIVATION_CLIP:
+        MAP(x < alpha ? alpha : x > beta ? beta : x);
+    case ACTIVATION_ELU:
+        MAP(x > 0 ? x : alpha * expm1f(x));
+    case ACTIVATION_LEAKY_RELU:
+        MAP(x > 0 ? x : alpha * x);
+    case ACTIVATION_SELU:
+        MAP(beta * (x > 0 ? x : alpha * expm1f(x)));
+    case ACTIVATION_SOFTPLUS:
+        /* max(x, 0) + log1p(exp(-|x|)) does not overflow for large x. */
+        MAP(fmaxf(x, 0) + log1pf(expf(-fabsf(x))));
+    case ACTIVATION_SILU:
+        MAP(x / (1 + expf(-x)));
+    case ACTIVATION_GELU:
+        MAP(0.5f * x * (1 + erff(x * 0.70710678118654752f)));
+    case ACTIVATION_SIGMOID:
+        MAP(1 / (1 + expf(-x)));
+    case ACTIVATION_TANH:
+        MAP(tanhf(x));
+    case ACTIVATION_ATAN:
+        MAP(atanf(x));
+    case ACTIVATION_COUNT:
+        break;
+    }
+}

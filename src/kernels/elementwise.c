@@ -1,0 +1,94 @@
+#include "kernels/elementwise.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+static float apply(enum binary operation, float a, float b)
+{
+    switch (operation) {
+    case BINARY_ADD:
+        return a + b;
+    case BINARY_SUBTRACT:
+        return a - b;
+    case BINARY_MULTIPLY:
+        return a * b;
+    case BINARY_DIVIDE:
+        return a / b;
+    }
+    return NAN;
+}
+
+/* Steps an index array like an odometer over all axes but the last; false when it is through. */
+static bool next_row(int rank, const int64_t *extent, int64_t *index)
+{
+    for (int axis = rank - 2; axis >= 0; axis--) {
+        if (++index[axis] < extent[axis])
+            return true;
+        index[axis] = 0;
+    }
+    return false;
+}
+
+static int64_t offset_of(int rank, const int64_t *index, const int64_t *stride)
+{
+    int64_t offset = 0;
+
+    for (int axis = 0; axis < rank - 1; axis++)
+        offset += index[axis] * stride[axis];
+    return offset;
+}
+
+void binary_run(enum binary operation, int rank, const int64_t *extent, const float *a,
+                const int64_t *a_stride, const float *b, const int64_t *b_stride, float *output)
+{
+    int64_t index[STRIDES_MAX_RANK] = {0};
+    int64_t width = rank > 0 ? extent[rank - 1] : 1;
+    int64_t a_step = rank > 0 ? a_stride[rank - 1] : 0;
+    int64_t b_step = rank > 0 ? b_stride[rank - 1] : 0;
+
+    do {
+        const float *a_row = a + offset_of(rank, index, a_stride);
+        const float *b_row = b + offset_of(rank, index, b_stride);
+
+        for (int64_t i = 0; i < width; i++)
+            output[i] = apply(operation, a_row[i * a_step], b_row[i * b_step]);
+        output += width;
+    } while (next_row(rank, extent, index));
+}
+
+void transpose_run(int rank, const int64_t *extent, const float *input, const int64_t *stride,
+                   float *output)
+{
+    int64_t index[STRIDES_MAX_RANK] = {0};
+    int64_t width = rank > 0 ? extent[rank - 1] : 1;
+    int64_t step = rank > 0 ? stride[rank - 1] : 0;
+
+    do {
+        const float *row = input + offset_of(rank, index, stride);
+
+        for (int64_t i = 0; i < width; i++)
+            output[i] = row[i * step];
+        output += width;
+    } while (next_row(rank, extent, index));
+}
+
+void channel_affine_run(const float *input, const float *factor, const float *offset,
+                        size_t channels, size_t plane, float *output)
+{
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t i = 0; i < plane; i++)
+            output[c * plane + i] = input[c * plane + i] * factor[c] + offset[c];
+    }
+}
+
+void channel_affine_prepare(const float *scale, const float *shift, const float *mean,
+                            const float *variance, double epsilon, size_t channels, float *factor,
+                            float *offset)
+{
+    for (size_t c = 0; c < channels; c++) {
+        double value = (double)scale[c] / sqrt((double)variance[c] + epsilon);
+
+        factor[c] = (float)value;
+        offset[c] = (float)((double)shift[c] - (double)mean[c] * value);
+    }
+}

@@ -1,0 +1,141 @@
+#include "kernels/map.h"
+
+#include <math.h>
+#include <string.h>
+
+static float rectify(float value, VbpAverage kind)
+{
+    switch (kind) {
+    case VBP_AVERAGE_POSITIVE:
+        return value < 0 ? 0 : value;
+    case VBP_AVERAGE_ABSOLUTE:
+        return fabsf(value);
+    case VBP_AVERAGE_MEAN:
+        break;
+    }
+    return value;
+}
+
+void map_average(const float *data, size_t channels, size_t cells, size_t channel_stride,
+                 size_t cell_stride, VbpAverage kind, float *average)
+{
+    float factor = 1 / (float)channels;
+
+    memset(average, 0, cells * sizeof(float));
+    for (size_t c = 0; c < channels; c++) {
+        for (size_t i = 0; i < cells; i++)
+            average[i] += rectify(data[c * channel_stride + i * cell_stride], kind);
+    }
+    for (size_t i = 0; i < cells; i++)
+        average[i] *= factor;
+}
+
+/* The kernel as the map sees it: dense and at least as long as the stride. */
+static int map_kernel(const struct window *window, int axis, int *dilation)
+{
+    int kernel = window->kernel[axis];
+
+    *dilation = window->dilation[axis];
+    if (kernel < window->stride[axis]) {
+        *dilation = 1;
+        return window->stride[axis];
+    }
+    return kernel;
+}
+
+void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, float *output,
+                      float *scratch, const float *even_rows, const float *even_columns)
+{
+    const struct window *window = &scale_up->window;
+    size_t map_width = (size_t)scale_up->map_width;
+    size_t width = (size_t)scale_up->output_width;
+    int dilation;
+    int kernel = map_kernel(window, 0, &dilation);
+
+    /* Down the columns: map_height x map_width to output_height x map_width. */
+    memset(scratch, 0, (size_t)scale_up->output_height * map_width * sizeof(float));
+    for (int j = 0; j < scale_up->map_height; j++) {
+        const float *from = map + (size_t)j * map_width;
+
+        for (int k = 0; k < kernel; k++) {
+            int y = j * window->stride[0] - window->pad_begin[0] + k * dilation;
+            float *to = scratch + (size_t)y * map_width;
+
+            if (y < 0 || y >= scale_up->output_height)
+                continue;
+            for (size_t i = 0; i < map_width; i++)
+                to[i] += from[i];
+        }
+    }
+    /* Along the rows: output_height x map_width to output_height x output_width. */
+    kernel = map_kernel(window, 1, &dilation);
+    memset(output, 0, (size_t)scale_up->output_height * width * sizeof(float));
+    for (int y = 0; y < scale_up->output_height; y++) {
+        const float *from = scratch + (size_t)y * map_width;
+        float *to = output + (size_t)y * width;
+
+        for (int i = 0; i < scale_up->map_width; i++) {
+            for (int k = 0; k < kernel; k++) {
+                int x = i * window->stride[1] - window->pad_begin[1] + k * dilation;
+
+                if (x >= 0 && x < scale_up->output_width)
+                    to[x] += from[i];
+            }
+        }
+        if (even_rows && even_columns) {
+            for (size_t x = 0; x < width; x++)
+                to[x] *= even_rows[y] * even_columns[x];
+        }
+    }
+}
+
+void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *reciprocal)
+{
+    const struct window *window = &scale_up->window;
+    int cells = axis == 0 ? scale_up->map_height : scale_up->map_width;
+    int size = axis == 0 ? scale_up->output_height : scale_up->output_width;
+    int dilation;
+    int kernel = map_kernel(window, axis, &dilation);
+
+    memset(reciprocal, 0, (size_t)size * sizeof(float));
+    for (int j = 0; j < cells; j++) {
+        for (int k = 0; k < kernel; k++) {
+            int position = j * window->stride[axis] - window->pad_begin[axis] + k * dilation;
+
+            if (position >= 0 && position < size)
+                reciprocal[position] += 1;
+        }
+    }
+    for (int i = 0; i < size; i++)
+        reciprocal[i] = reciprocal[i] > 0 ? 1 / reciprocal[i] : 0;
+}
+
+void map_multiply(float *a, const float *b, size_t cells)
+{
+    for (size_t i = 0; i < cells; i++)
+        a[i] *= b[i];
+}
+
+void map_range(const float *map, size_t cells, float *minimum, float *maximum)
+{
+    float least = map[0], most = map[0];
+
+    for (size_t i = 1; i < cells; i++) {
+        least = map[i] < least ? map[i] : least;
+        most = map[i] > most ? map[i] : most;
+    }
+    *minimum = least;
+    *maximum = most;
+}
+
+void map_normalise(const float *map, size_t cells, float minimum, float maximum, float *output)
+{
+    float range = maximum - minimum;
+
+    if (!(range > 0)) {
+        memset(output, 0, cells * sizeof(float));
+        return;
+    }
+    for (size_t i = 0; i < cells; i++)
+        output[i] = (map[i] - minimum) / range;
+}

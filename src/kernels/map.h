@@ -1,0 +1,55 @@
+/* Kernels of the mask: one-channel maps of height x width floats, row by row. */
+#ifndef VBP_KERNELS_MAP_H
+#define VBP_KERNELS_MAP_H
+
+#include "kernels/window.h"
+#include "vbp.h"
+
+#include <stddef.h>
+
+/*
+ * average[i] = mean over channels of data[c * channel_stride + i * cell_stride], taken as `kind`
+ * says. channel_stride == cells, cell_stride == 1 is NCHW; channel_stride == 1, cell_stride ==
+ * channels NHWC.
+ */
+void map_average(const float *data, size_t channels, size_t cells, size_t channel_stride,
+                 size_t cell_stride, VbpAverage kind, float *average);
+
+/*
+ * The transposed convolution with all-ones weights and the geometry of `window`, cut to the exact
+ * size of the input that the window slid over (DESIGN 6.1, rule 3; section III-B of the paper):
+ *
+ *     output[y][x] = sum over map cells (j, i) whose window touches (y, x) of map[j][i]
+ *
+ * Cells that no window touches are 0. Where a kernel is smaller than its stride, the stride is
+ * taken for the kernel, or a strided 1x1 would leave holes. All-ones weights separate, so it runs
+ * over columns first and over rows then.
+ *
+ * scratch: output_height * map_width floats. even_rows (output_height) and even_columns
+ * (output_width) from map_scale_up_counts divide each cell by its number of windows; NULL: not.
+ * output must not overlap map.
+ */
+struct map_scale_up {
+    struct window window;
+    int map_height, map_width;       /* what the window slides to */
+    int output_height, output_width; /* what it slides over */
+};
+void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, float *output,
+                      float *scratch, const float *even_rows, const float *even_columns);
+
+/*
+ * The reciprocal number of windows that touch each of output_size cells along one axis (0: height,
+ * 1: width), 0 where there is none.
+ */
+void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *reciprocal);
+
+/* a[i] *= b[i] */
+void map_multiply(float *a, const float *b, size_t cells);
+
+/* Smallest and largest value of cells >= 1 values. */
+void map_range(const float *map, size_t cells, float *minimum, float *maximum);
+
+/* output = (map - minimum) / (maximum - minimum); all zeros where the map is constant. */
+void map_normalise(const float *map, size_t cells, float minimum, float maximum, float *output);
+
+#endif
