@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Deep networks have a few hundred nodes; a file that claims more than this is damaged. */
-#define GRAPH_MAX_NODES 65536
+#define GRAPH_MAX_NODES 8192
 
 int graph_create(struct graph **graph, VbpError *error)
 {

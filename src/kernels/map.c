@@ -59,10 +59,11 @@ void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, flo
 
         for (int k = 0; k < kernel; k++) {
             int y = j * window->stride[0] - window->pad_begin[0] + k * dilation;
-            float *to = scratch + (size_t)y * map_width;
+            float *to;
 
             if (y < 0 || y >= scale_up->output_height)
                 continue;
+            to = scratch + (size_t)y * map_width;
             for (size_t i = 0; i < map_width; i++)
                 to[i] += from[i];
         }

@@ -1,0 +1,41 @@
+/* The forward pass of a graph. */
+#ifndef VBP_NN_FORWARD_H
+#define VBP_NN_FORWARD_H
+
+#include "graph/graph.h"
+
+/*
+ * Buffers and scratch for running one graph, frame after frame, without allocating. It refers to
+ * the graph, which must outlive it. Used by one thread at a time.
+ */
+struct forward;
+
+struct forward_options {
+    bool keep_all;       /* every tensor stays readable after the run */
+    bool level_averages; /* average the channels of each level while it is at hand */
+    VbpAverage average;  /* how */
+};
+
+int forward_create(struct forward **forward, const struct graph *graph,
+                   const struct forward_options *options, VbpError *error);
+void forward_destroy(struct forward **forward);
+
+/* Where the network's input goes before forward_run: shape_elements(input shape) floats. */
+float *forward_input(struct forward *forward);
+
+/*
+ * Runs the network on what forward_input holds. NaN or infinity in an output or a level is
+ * VBP_ERROR_NUMERIC and the message names the first layer that made it.
+ */
+int forward_run(struct forward *forward, VbpError *error);
+
+/* The tensor's values after a run: outputs and constants always, the rest with keep_all. */
+const float *forward_tensor(const struct forward *forward, int tensor);
+
+/* Channel average of a level, height x width floats; needs level_averages. */
+const float *forward_level_average(const struct forward *forward, int level);
+
+/* Multiply-adds of one node: convolutions and dense layers; 0 for the rest. */
+int64_t node_multiply_adds(const struct graph *graph, const struct node *node);
+
+#endif
