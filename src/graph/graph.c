@@ -53,6 +53,7 @@ void graph_destroy(struct graph **graph)
 static int append_tensor(struct graph *graph, const char *name, const struct shape *shape,
                          float *values, int producer, VbpError *error)
 {
+    struct shape own_shape = *shape; /* may lie in the array that grows */
     struct tensor *tensor;
     char *copy;
 
@@ -64,7 +65,7 @@ static int append_tensor(struct graph *graph, const char *name, const struct sha
     }
     tensor = &graph->tensors[graph->tensor_count];
     *tensor = (struct tensor){.name = copy,
-                              .shape = *shape,
+                              .shape = own_shape,
                               .values = values,
                               .producer = producer,
                               .axes = {-1, -1, -1}};

@@ -1,0 +1,387 @@
+#include "saliency/visualbackprop.h"
+
+#include "base/memory.h"
+#include "kernels/map.h"
+
+#include <math.h>
+#include <string.h>
+
+/*
+ * The walk is compiled into steps over map buffers. For a chain conv1 relu1 conv2 relu2 flatten:
+ *
+ *     ONES      buffer 0        relu2's map starts with ones: the flatten reads it
+ *     MULTIPLY  buffer 0        by the average of relu2 -> its product
+ *     SCALE_UP  buffer 0 -> 1   through conv2, to the size of relu1
+ *     MULTIPLY  buffer 1        by the average of relu1 -> its product
+ *     SCALE_UP  buffer 1 -> 2   through conv1, to the size of the input
+ */
+enum step_kind {
+    STEP_ONES,     /* to = 1 */
+    STEP_SCALE_UP, /* to = transposed convolution of from */
+    STEP_COPY,     /* to = from */
+    STEP_MERGE,    /* to += share * from / max(from) */
+    STEP_ZERO,     /* to = 0, before merging */
+    STEP_MULTIPLY  /* to *= average of level */
+};
+
+struct step {
+    enum step_kind kind;
+    int from, to; /* buffers */
+    int level;
+    float share;
+    struct map_scale_up scale_up;
+    float *even_rows, *even_columns; /* NULL: not even */
+};
+
+struct buffer {
+    float *values;
+    size_t cells;
+};
+
+struct visualbackprop {
+    const struct graph *graph;
+    bool even;
+    struct step *steps;
+    struct buffer *buffers;
+    int step_count, buffer_count;
+    size_t step_capacity, buffer_capacity;
+    int *map_of;     /* per tensor: buffer with its finished map, -1 none */
+    int *product_of; /* per level: buffer */
+    float *scratch;
+    size_t scratch_size;
+    float *mask;
+    size_t mask_cells;
+    float minimum, maximum;
+};
+
+static size_t tensor_cells(const struct tensor *tensor)
+{
+    return (size_t)tensor_height(tensor) * (size_t)tensor_width(tensor);
+}
+
+/* Index of a new buffer, or a negative status. */
+static int add_buffer(struct visualbackprop *walk, size_t cells, VbpError *error)
+{
+    float *values = memory_aligned_array(cells, sizeof(float));
+
+    if (!values || !memory_grow((void **)&walk->buffers, &walk->buffer_capacity,
+                                (size_t)walk->buffer_count + 1, sizeof(*walk->buffers))) {
+        free(values);
+        return error_out_of_memory(error);
+    }
+    walk->buffers[walk->buffer_count] = (struct buffer){values, cells};
+    return walk->buffer_count++;
+}
+
+static int add_step(struct visualbackprop *walk, const struct step *step, VbpError *error)
+{
+    if (!memory_grow((void **)&walk->steps, &walk->step_capacity, (size_t)walk->step_count + 1,
+                     sizeof(*walk->steps)))
+        return error_out_of_memory(error);
+    walk->steps[walk->step_count++] = *step;
+    return VBP_OK;
+}
+
+/* Adds a buffer of the tensor's size and the step that fills it. Returns the buffer or a status. */
+static int add_filled(struct visualbackprop *walk, const struct tensor *tensor, struct step step,
+                      VbpError *error)
+{
+    int result;
+
+    step.to = add_buffer(walk, tensor_cells(tensor), error);
+    if (step.to < 0)
+        return step.to;
+    result = add_step(walk, &step, error);
+    return result == VBP_OK ? step.to : result;
+}
+
+static const struct window *window_of(const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+        return &node->convolution.window;
+    case NODE_MAX_POOL:
+    case NODE_AVERAGE_POOL:
+        return &node->pool.window;
+    default:
+        return NULL;
+    }
+}
+
+static int add_scale_up(struct visualbackprop *walk, const struct node *node, VbpError *error)
+{
+    const struct tensor *input = &walk->graph->tensors[node->inputs[0]];
+    const struct tensor *output = &walk->graph->tensors[node->output];
+    struct step step = {.kind = STEP_SCALE_UP,
+                        .from = walk->map_of[node->output],
+                        .scale_up = {.window = *window_of(node),
+                                     .map_height = tensor_height(output),
+                                     .map_width = tensor_width(output),
+                                     .output_height = tensor_height(input),
+                                     .output_width = tensor_width(input)}};
+    size_t scratch = (size_t)step.scale_up.output_height * (size_t)step.scale_up.map_width;
+    int buffer;
+
+    walk->scratch_size = scratch > walk->scratch_size ? scratch : walk->scratch_size;
+    if (walk->even) {
+        step.even_rows = memory_array((size_t)step.scale_up.output_height, sizeof(float));
+        step.even_columns = memory_array((size_t)step.scale_up.output_width, sizeof(float));
+        if (!step.even_rows || !step.even_columns) {
+            buffer = error_out_of_memory(error);
+            goto fail;
+        }
+        map_scale_up_counts(&step.scale_up, 0, step.even_rows);
+        map_scale_up_counts(&step.scale_up, 1, step.even_columns);
+    }
+    buffer = add_filled(walk, input, step, error);
+    if (buffer >= 0)
+        return buffer;
+fail:
+    free(step.even_rows);
+    free(step.even_columns);
+    return buffer;
+}
+
+/* True where the node's output shows the same picture, cell by cell, as this tensor. */
+static bool same_picture(const struct graph *graph, const struct node *node,
+                         const struct tensor *tensor)
+{
+    const struct tensor *output = &graph->tensors[node->output];
+
+    if (output->axes.channel < 0 || node->kind == NODE_RESHAPE || node->kind == NODE_DENSE)
+        return false;
+    return tensor_height(output) == tensor_height(tensor) &&
+           tensor_width(output) == tensor_width(tensor);
+}
+
+/* What one reader sends down to `tensor`: a buffer; *fresh: nobody else uses it. */
+static int contribution(struct visualbackprop *walk, int tensor, const struct reader *reader,
+                        bool *fresh, VbpError *error)
+{
+    const struct graph *graph = walk->graph;
+    const struct node *node = &graph->nodes[reader->node];
+
+    *fresh = true;
+    if (window_of(node) && reader->slot == 0)
+        return add_scale_up(walk, node, error);
+    if (same_picture(graph, node, &graph->tensors[tensor])) {
+        *fresh = false;
+        return walk->map_of[node->output];
+    }
+    return add_filled(walk, &graph->tensors[tensor], (struct step){.kind = STEP_ONES}, error);
+}
+
+/* Rule 5: the mean of the readers' maps, each divided by its own maximum. */
+static int merge_contributions(struct visualbackprop *walk, int tensor, VbpError *error)
+{
+    const struct graph *graph = walk->graph;
+    int first = graph->first_reader[tensor], end = graph->first_reader[tensor + 1];
+    struct step step = {.kind = STEP_MERGE, .share = 1 / (float)(end - first)};
+    int result;
+
+    step.to = add_filled(walk, &graph->tensors[tensor], (struct step){.kind = STEP_ZERO}, error);
+    if (step.to < 0)
+        return step.to;
+    for (int i = first; i < end; i++) {
+        bool fresh;
+
+        step.from = contribution(walk, tensor, &graph->readers[i], &fresh, error);
+        if (step.from < 0)
+            return step.from;
+        result = add_step(walk, &step, error);
+        if (result != VBP_OK)
+            return result;
+    }
+    return step.to;
+}
+
+static int level_of(const struct graph *graph, int tensor)
+{
+    for (int i = 0; i < graph->level_count; i++) {
+        if (graph->levels[i] == tensor)
+            return i;
+    }
+    return -1;
+}
+
+/* Adds the steps that make the finished map of a tensor whose readers all have theirs. */
+static int add_tensor(struct visualbackprop *walk, int tensor, VbpError *error)
+{
+    const struct graph *graph = walk->graph;
+    const struct tensor *t = &graph->tensors[tensor];
+    int readers = graph->first_reader[tensor + 1] - graph->first_reader[tensor];
+    int level = level_of(graph, tensor);
+    bool fresh = true;
+    int buffer;
+
+    if (readers == 0)
+        buffer = add_filled(walk, t, (struct step){.kind = STEP_ONES}, error);
+    else if (readers == 1)
+        buffer =
+            contribution(walk, tensor, &graph->readers[graph->first_reader[tensor]], &fresh, error);
+    else
+        buffer = merge_contributions(walk, tensor, error);
+    if (buffer < 0)
+        return buffer;
+    if (level >= 0) {
+        struct step step = {.kind = STEP_MULTIPLY, .level = level};
+        int result;
+
+        if (!fresh)
+            buffer = add_filled(walk, t, (struct step){.kind = STEP_COPY, .from = buffer}, error);
+        if (buffer < 0)
+            return buffer;
+        step.to = buffer;
+        result = add_step(walk, &step, error);
+        if (result != VBP_OK)
+            return result;
+        walk->product_of[level] = buffer;
+    }
+    walk->map_of[tensor] = buffer;
+    return VBP_OK;
+}
+
+static int add_all_tensors(struct visualbackprop *walk, VbpError *error)
+{
+    const struct graph *graph = walk->graph;
+    int result = VBP_OK;
+
+    for (int t = 0; t < graph->tensor_count; t++)
+        walk->map_of[t] = -1;
+    for (int i = graph->node_count - 1; i >= 0 && result == VBP_OK; i--) {
+        int tensor = graph->nodes[i].output;
+
+        if (graph->tensors[tensor].axes.channel >= 0)
+            result = add_tensor(walk, tensor, error);
+    }
+    return result == VBP_OK ? add_tensor(walk, graph->input, error) : result;
+}
+
+int visualbackprop_create(struct visualbackprop **walk, const struct graph *graph, bool even,
+                          VbpError *error)
+{
+    struct visualbackprop *w;
+    int result;
+
+    *walk = NULL;
+    if (graph->level_count == 0 || graph->tensors[graph->input].axes.channel < 0)
+        return error_set(error, VBP_ERROR_NO_MASK,
+                         "the network has no convolution with a rectifier behind it, so there is "
+                         "no level to make a mask of");
+    w = memory_array(1, sizeof(*w));
+    if (!w)
+        return error_out_of_memory(error);
+    w->graph = graph;
+    w->even = even;
+    w->mask_cells = tensor_cells(&graph->tensors[graph->input]);
+    w->map_of = memory_array((size_t)graph->tensor_count, sizeof(*w->map_of));
+    w->product_of = memory_array((size_t)graph->level_count, sizeof(*w->product_of));
+    w->mask = memory_aligned_array(w->mask_cells, sizeof(float));
+    if (!w->map_of || !w->product_of || !w->mask)
+        result = error_out_of_memory(error);
+    else
+        result = add_all_tensors(w, error);
+    if (result == VBP_OK) {
+        w->scratch = memory_aligned_array(w->scratch_size, sizeof(float));
+        if (!w->scratch)
+            result = error_out_of_memory(error);
+    }
+    if (result == VBP_OK)
+        *walk = w;
+    else
+        visualbackprop_destroy(&w);
+    return result;
+}
+
+void visualbackprop_destroy(struct visualbackprop **walk)
+{
+    struct visualbackprop *w = *walk;
+
+    if (!w)
+        return;
+    for (int i = 0; i < w->step_count; i++) {
+        free(w->steps[i].even_rows);
+        free(w->steps[i].even_columns);
+    }
+    for (int i = 0; i < w->buffer_count; i++)
+        free(w->buffers[i].values);
+    free(w->steps);
+    free(w->buffers);
+    free(w->map_of);
+    free(w->product_of);
+    free(w->scratch);
+    free(w->mask);
+    free(w);
+    *walk = NULL;
+}
+
+static void merge(const struct step *step, const struct buffer *from, float *to)
+{
+    float minimum, maximum, factor;
+
+    map_range(from->values, from->cells, &minimum, &maximum);
+    factor = maximum > 0 ? step->share / maximum : 0;
+    for (size_t i = 0; i < from->cells; i++)
+        to[i] += factor * from->values[i];
+}
+
+static void run_step(const struct visualbackprop *walk, const struct step *step,
+                     const struct forward *forward)
+{
+    const struct buffer *from = &walk->buffers[step->from];
+    const struct buffer *to = &walk->buffers[step->to];
+
+    switch (step->kind) {
+    case STEP_ONES:
+        for (size_t i = 0; i < to->cells; i++)
+            to->values[i] = 1;
+        break;
+    case STEP_ZERO:
+        memset(to->values, 0, to->cells * sizeof(float));
+        break;
+    case STEP_COPY:
+        memcpy(to->values, from->values, to->cells * sizeof(float));
+        break;
+    case STEP_SCALE_UP:
+        map_scale_up_run(&step->scale_up, from->values, to->values, walk->scratch, step->even_rows,
+                         step->even_columns);
+        break;
+    case STEP_MERGE:
+        merge(step, from, to->values);
+        break;
+    case STEP_MULTIPLY:
+        map_multiply(to->values, forward_level_average(forward, step->level), to->cells);
+        break;
+    }
+}
+
+int visualbackprop_run(struct visualbackprop *walk, const struct forward *forward, VbpError *error)
+{
+    const struct buffer *last = &walk->buffers[walk->map_of[walk->graph->input]];
+
+    for (int i = 0; i < walk->step_count; i++)
+        run_step(walk, &walk->steps[i], forward);
+    map_range(last->values, last->cells, &walk->minimum, &walk->maximum);
+    if (!isfinite(walk->minimum) || !isfinite(walk->maximum))
+        return error_set(
+            error, VBP_ERROR_NUMERIC,
+            "the mask overflows: the product of the levels exceeds what a float holds");
+    map_normalise(last->values, last->cells, walk->minimum, walk->maximum, walk->mask);
+    return VBP_OK;
+}
+
+const float *visualbackprop_mask(const struct visualbackprop *walk)
+{
+    return walk->mask;
+}
+
+void visualbackprop_range(const struct visualbackprop *walk, float *minimum, float *maximum)
+{
+    *minimum = walk->minimum;
+    *maximum = walk->maximum;
+}
+
+const float *visualbackprop_product(const struct visualbackprop *walk, int level)
+{
+    return walk->buffers[walk->product_of[level]].values;
+}
