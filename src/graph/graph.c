@@ -235,6 +235,64 @@ int graph_finish(struct graph *graph, VbpError *error)
     return result;
 }
 
+static int copy_tensor(struct graph *copy, const struct graph *graph, int index, VbpError *error)
+{
+    const struct tensor *tensor = &graph->tensors[index];
+    float *values = NULL;
+    int result;
+
+    if (tensor->values) {
+        size_t count = (size_t)shape_elements(&tensor->shape);
+
+        values = memory_aligned_array(count, sizeof(float));
+        if (!values)
+            return error_out_of_memory(error);
+        memcpy(values, tensor->values, count * sizeof(float));
+    }
+    result = append_tensor(copy, tensor->name, &tensor->shape, values, tensor->producer, error);
+    if (result < 0)
+        free(values);
+    return result < 0 ? result : VBP_OK;
+}
+
+static int copy_node(struct graph *copy, const struct node *node, VbpError *error)
+{
+    struct node own = *node;
+
+    own.name = memory_copy_text(node->name);
+    own.source_kind = memory_copy_text(node->source_kind);
+    own.inputs = memory_array((size_t)node->input_count, sizeof(int));
+    if (!own.name || !own.source_kind || !own.inputs ||
+        !memory_grow((void **)&copy->nodes, &copy->node_capacity, (size_t)copy->node_count + 1,
+                     sizeof(*copy->nodes))) {
+        free_node(&own);
+        return error_out_of_memory(error);
+    }
+    memcpy(own.inputs, node->inputs, (size_t)node->input_count * sizeof(int));
+    copy->nodes[copy->node_count++] = own;
+    return VBP_OK;
+}
+
+int graph_copy(struct graph **copy, const struct graph *graph, VbpError *error)
+{
+    int result = graph_create(copy, error);
+
+    if (result != VBP_OK)
+        return result;
+    (*copy)->input = graph->input;
+    for (int t = 0; t < graph->tensor_count && result == VBP_OK; t++)
+        result = copy_tensor(*copy, graph, t, error);
+    for (int i = 0; i < graph->node_count && result == VBP_OK; i++)
+        result = copy_node(*copy, &graph->nodes[i], error);
+    for (int o = 0; o < graph->output_count && result == VBP_OK; o++)
+        result = graph_mark_output(*copy, graph->outputs[o], error);
+    if (result == VBP_OK)
+        result = graph_finish(*copy, error);
+    if (result != VBP_OK)
+        graph_destroy(copy);
+    return result;
+}
+
 int graph_find_tensor(const struct graph *graph, const char *name)
 {
     for (int i = 0; i < graph->tensor_count; i++) {

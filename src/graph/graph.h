@@ -170,6 +170,9 @@ int graph_rename_tensor(struct graph *graph, int tensor, const char *name, VbpEr
  */
 int graph_finish(struct graph *graph, VbpError *error);
 
+/* A finished copy of a finished graph, sharing nothing with it. *copy is NULL after a failure. */
+int graph_copy(struct graph **copy, const struct graph *graph, VbpError *error);
+
 /* Index of the tensor of that name, -1 if there is none. */
 int graph_find_tensor(const struct graph *graph, const char *name);
 

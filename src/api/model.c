@@ -1,0 +1,461 @@
+#include "api/model.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/formats.h"
+#include "graph/fold.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TEXT_OF(x)                        #x
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+const char *vbp_version(void)
+{
+    return VERSION_TEXT(VBP_VERSION_MAJOR, VBP_VERSION_MINOR, VBP_VERSION_PATCH);
+}
+
+/* Takes over `sentence` (allocated, may be NULL: out of memory). */
+static int assume(VbpModel *model, char *sentence, VbpError *error)
+{
+    if (!sentence)
+        return error_out_of_memory(error);
+    model->assumptions[model->assumption_count++] = sentence;
+    return VBP_OK;
+}
+
+/* ---- The card ------------------------------------------------------------------------------- */
+
+/* "DIR/pilotnet.onnx" -> "DIR/pilotnet.onnx.card.json", or "DIR/pilotnet.card.json". */
+static char *card_beside(const char *path, bool replace_ending)
+{
+    const char *slash = strrchr(path, '/');
+    const char *dot = strrchr(slash ? slash : path, '.');
+    int length = replace_ending && dot ? (int)(dot - path) : (int)strlen(path);
+
+    return memory_format("%.*s.card.json", length, path);
+}
+
+/* Finds and reads the card: the named one, the one in the file, the one beside it, or none. */
+static int find_card(VbpModel *model, const char *named, const char *embedded, VbpError *error)
+{
+    int result;
+
+    if (named) {
+        model->card_origin = memory_copy_text(named);
+        return model->card_origin ? card_read(named, &model->card, error)
+                                  : error_out_of_memory(error);
+    }
+    if (embedded) {
+        model->card_origin = memory_copy_text("the model's metadata");
+        if (!model->card_origin)
+            return error_out_of_memory(error);
+        result = card_parse(embedded, &model->card, error);
+        return result == VBP_OK ? result : error_prefix(error, "%s: card inside: ", model->path);
+    }
+    for (int i = 0; i < 2; i++) {
+        char *beside = card_beside(model->path, i == 1);
+
+        if (!beside)
+            return error_out_of_memory(error);
+        if (file_exists(beside)) {
+            model->card_origin = beside;
+            return card_read(beside, &model->card, error);
+        }
+        free(beside);
+    }
+    return VBP_OK;
+}
+
+/* ---- Preprocessing -------------------------------------------------------------------------- */
+
+/* Which axis of the input is which; axes.channel < 0: it is no picture. */
+static struct axes input_axes(const struct graph *graph)
+{
+    const struct tensor *input = &graph->tensors[graph->input];
+
+    if (input->axes.channel >= 0 || input->shape.rank != 4)
+        return input->axes;
+    /* No convolution says which axis counts channels: there are never as many of them as pixels. */
+    if (input->shape.extent[1] <= CARD_MAX_CHANNELS)
+        return (struct axes){1, 2, 3};
+    if (input->shape.extent[3] <= CARD_MAX_CHANNELS)
+        return (struct axes){3, 1, 2};
+    return input->axes;
+}
+
+/* The one constant input of a binary node, or NULL. */
+static const struct tensor *constant_side(const struct graph *graph, const struct node *node,
+                                          int *slot)
+{
+    for (*slot = 0; *slot < 2; (*slot)++) {
+        if (graph->tensors[node->inputs[*slot]].values)
+            return &graph->tensors[node->inputs[*slot]];
+    }
+    return NULL;
+}
+
+static float largest_magnitude(const struct tensor *constant)
+{
+    int64_t count = shape_elements(&constant->shape);
+    float largest = 0;
+
+    for (int64_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(constant->values[i]));
+    return largest;
+}
+
+/*
+ * Does the network begin with a normalisation of its own that is meant for values 0..255?
+ * Arithmetic with constants is, if it brings 255 down to the size of an activation; a batch
+ * normalisation is, if the statistics it learned are those of bytes and not of fractions.
+ */
+static bool normalises_bytes(const struct graph *graph)
+{
+    int tensor = graph->input;
+    float size = 255; /* of a white pixel, on its way */
+    bool arithmetic = false;
+
+    while (graph->first_reader[tensor + 1] - graph->first_reader[tensor] == 1) {
+        const struct node *node = &graph->nodes[graph->readers[graph->first_reader[tensor]].node];
+        const struct tensor *constant;
+        int slot;
+
+        if (node->kind == NODE_BATCH_NORM)
+            return largest_magnitude(&graph->tensors[node->inputs[3]]) > 2 ||
+                   largest_magnitude(&graph->tensors[node->inputs[4]]) > 4;
+        if (node->kind == NODE_BINARY) {
+            constant = constant_side(graph, node, &slot);
+            if (!constant)
+                break;
+            arithmetic = true;
+            if (node->binary == BINARY_MULTIPLY)
+                size *= largest_magnitude(constant);
+            else if (node->binary == BINARY_DIVIDE && slot == 1)
+                size /= largest_magnitude(constant);
+            else if (node->binary == BINARY_ADD || node->binary == BINARY_SUBTRACT)
+                size = fabsf(size - largest_magnitude(constant));
+        } else if (node->kind != NODE_IDENTITY && node->kind != NODE_RESHAPE &&
+                   node->kind != NODE_TRANSPOSE) {
+            break;
+        }
+        tensor = node->output;
+    }
+    return arithmetic && size <= 16;
+}
+
+static int fill_factor(const struct card_factor *factor, int channels, double otherwise,
+                       float *values, const char *what, VbpError *error)
+{
+    if (factor->count > 1 && factor->count != channels)
+        return error_set(
+            error, VBP_ERROR_ARGUMENT,
+            "the card's input.%s has %d numbers, but the network's input has %d channels", what,
+            factor->count, channels);
+    for (int c = 0; c < channels; c++)
+        values[c] = (float)(factor->count == 0   ? otherwise
+                            : factor->count == 1 ? factor->value[0]
+                                                 : factor->value[c]);
+    return VBP_OK;
+}
+
+static int choose_color(VbpModel *model, VbpError *error)
+{
+    struct preprocess_settings *settings = &model->settings;
+    bool one = settings->channels == 1;
+
+    if (model->card.input.has_color) {
+        bool color_is_one =
+            model->card.input.color == CARD_GRAY || model->card.input.color == CARD_SATURATION;
+
+        settings->color = model->card.input.color;
+        if (color_is_one != one)
+            return error_set(
+                error, VBP_ERROR_ARGUMENT,
+                "the card's input.color '%s' does not go with the network's input of %d "
+                "channel%s",
+                card_color_name(settings->color), settings->channels, one ? "" : "s");
+        return VBP_OK;
+    }
+    settings->color = one ? CARD_GRAY : CARD_RGB;
+    return assume(model,
+                  memory_format("color %s, since the input has %d channel%s",
+                                card_color_name(settings->color), settings->channels,
+                                one ? "" : "s"),
+                  error);
+}
+
+static int choose_scale(VbpModel *model, VbpError *error)
+{
+    struct preprocess_settings *settings = &model->settings;
+    const struct card *card = &model->card;
+    double scale = 1;
+    int result = VBP_OK;
+
+    if (card->input.scale.count == 0 && card->input.bias.count == 0) {
+        bool bytes = normalises_bytes(model->graph);
+
+        scale = bytes ? 1 : 1.0 / 255;
+        result = assume(model,
+                        memory_copy_text(bytes ? "values 0..255, since the network begins with a "
+                                                 "normalisation of its own"
+                                               : "values 0..1"),
+                        error);
+    }
+    if (result == VBP_OK)
+        result = fill_factor(&card->input.scale, settings->channels, scale, settings->scale,
+                             "scale", error);
+    if (result == VBP_OK)
+        result =
+            fill_factor(&card->input.bias, settings->channels, 0, settings->bias, "bias", error);
+    return result;
+}
+
+static int choose_preprocessing(VbpModel *model, VbpError *error)
+{
+    struct axes axes = input_axes(model->graph);
+    const struct tensor *input = &model->graph->tensors[model->graph->input];
+    struct preprocess_settings *settings = &model->settings;
+    const struct card *card = &model->card;
+    int result;
+
+    if (axes.channel < 0)
+        return VBP_OK;
+    settings->channels = (int)input->shape.extent[axes.channel];
+    settings->height = (int)input->shape.extent[axes.height];
+    settings->width = (int)input->shape.extent[axes.width];
+    settings->channels_last = axes.channel > axes.height;
+    if (card->input.has_size &&
+        (card->input.width != settings->width || card->input.height != settings->height))
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "the card's input.size is %dx%d, but the network reads %dx%d",
+                         card->input.width, card->input.height, settings->width, settings->height);
+    if (settings->channels != 1 && settings->channels != 3)
+        return VBP_OK;
+    settings->crop_top = card->input.crop_top;
+    settings->crop_bottom = card->input.crop_bottom;
+    settings->crop_left = card->input.crop_left;
+    settings->crop_right = card->input.crop_right;
+    settings->resize = card->input.has_resize ? card->input.resize : CARD_BILINEAR;
+    result = choose_color(model, error);
+    if (result == VBP_OK)
+        result = choose_scale(model, error);
+    if (result == VBP_OK && !card->input.has_crop)
+        result = assume(model, memory_copy_text("the whole frame, no crop"), error);
+    model->reads_images = result == VBP_OK;
+    return result;
+}
+
+/* ---- Outputs -------------------------------------------------------------------------------- */
+
+static int choose_steering(VbpModel *model, VbpError *error)
+{
+    const struct graph *graph = model->graph;
+    const char *named = model->card.output.steering;
+    bool bins = model->card.output.has_kind && model->card.output.kind == CARD_BINS;
+
+    for (int i = 0; i < graph->output_count && named; i++) {
+        if (strcmp(graph->tensors[graph->outputs[i]].name, named) == 0) {
+            model->steering_output = i;
+            return VBP_OK;
+        }
+    }
+    if (named)
+        return error_set(
+            error, VBP_ERROR_ARGUMENT,
+            "the card's output.steering names '%s', but the network has no such output "
+            "(its first is '%s')",
+            named, graph->tensors[graph->outputs[0]].name);
+    for (int i = graph->output_count - 1; i >= 0; i--) {
+        size_t length = model_output_length(model, i);
+
+        if (bins ? length == (size_t)model->card.output.bin_count : length == 1)
+            model->steering_output = i;
+    }
+    return assume(model,
+                  memory_format("output '%s' steers, %s",
+                                graph->tensors[graph->outputs[model->steering_output]].name,
+                                model_output_length(model, model->steering_output) == 1
+                                    ? "the first that is a single number"
+                                    : "though it is not a single number: its first value is taken"),
+                  error);
+}
+
+static int check_bins(const VbpModel *model, VbpError *error)
+{
+    size_t length = model_output_length(model, model->steering_output);
+
+    if (model->card.output.kind != CARD_BINS || length == (size_t)model->card.output.bin_count)
+        return VBP_OK;
+    return error_set(
+        error, VBP_ERROR_ARGUMENT,
+        "the card's output.bins counts %d bins, but the steering output has %zu values",
+        model->card.output.bin_count, length);
+}
+
+/* ---- Opening and closing -------------------------------------------------------------------- */
+
+static int load_graphs(VbpModel *model, const VbpModelOptions *options, VbpError *error)
+{
+    struct model_hints hints = {0};
+    struct card size_card = {0};
+    char *embedded = NULL;
+    int result = VBP_OK;
+
+    if (options) {
+        hints.input_width = options->input_width;
+        hints.input_height = options->input_height;
+    }
+    /* A card from a file may fix the size that the model leaves open, so it comes first. */
+    if (options && options->card_path) {
+        result = card_read(options->card_path, &size_card, error);
+        if (result != VBP_OK)
+            return result;
+        if (size_card.input.has_size) {
+            hints.input_width = size_card.input.width;
+            hints.input_height = size_card.input.height;
+        }
+        card_free(&size_card);
+    }
+    result = model_load(model->path, &hints, &model->graph, &embedded, error);
+    if (result == VBP_OK)
+        result = find_card(model, options ? options->card_path : NULL, embedded, error);
+    free(embedded);
+    return result;
+}
+
+int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *options,
+                   VbpError *error)
+{
+    VbpModel *m = memory_array(1, sizeof(*m));
+    int result;
+
+    *model = NULL;
+    if (!m)
+        return error_out_of_memory(error);
+    m->path = memory_copy_text(path);
+    result = m->path ? load_graphs(m, options, error) : error_out_of_memory(error);
+    if (result != VBP_OK)
+        goto done;
+    result = choose_preprocessing(m, error);
+    if (result == VBP_OK)
+        result = choose_steering(m, error);
+    if (result == VBP_OK)
+        result = check_bins(m, error);
+    if (result == VBP_OK)
+        result = graph_copy(&m->folded, m->graph, error);
+    if (result == VBP_OK)
+        result = graph_fold(m->folded, error);
+    if (result != VBP_OK)
+        error_prefix(error, "%s: ", path);
+done:
+    if (result == VBP_OK)
+        *model = m;
+    else
+        vbp_model_close(&m);
+    return result;
+}
+
+void vbp_model_close(VbpModel **model)
+{
+    VbpModel *m = *model;
+
+    if (!m)
+        return;
+    for (int i = 0; i < m->assumption_count; i++)
+        free(m->assumptions[i]);
+    card_free(&m->card);
+    free(m->card_origin);
+    graph_destroy(&m->folded);
+    graph_destroy(&m->graph);
+    free(m->path);
+    free(m);
+    *model = NULL;
+}
+
+/* ---- Questions ------------------------------------------------------------------------------ */
+
+void vbp_model_input_size(const VbpModel *model, int *channels, int *height, int *width)
+{
+    const struct shape *shape = &model->graph->tensors[model->graph->input].shape;
+
+    *channels = model->settings.channels;
+    *height = model->settings.height;
+    *width = model->settings.width;
+    if (*channels == 0) { /* no picture: a row of numbers */
+        *channels = *height = 1;
+        *width = (int)shape_elements(shape);
+    }
+}
+
+int vbp_model_crop(const VbpModel *model, int width, int height, VbpRectangle *crop,
+                   VbpError *error)
+{
+    return preprocess_crop(&model->settings, width, height, crop, error);
+}
+
+int vbp_model_output_count(const VbpModel *model)
+{
+    return model->graph->output_count;
+}
+
+const char *vbp_model_output_name(const VbpModel *model, int output)
+{
+    return model->graph->tensors[model->graph->outputs[output]].name;
+}
+
+size_t model_output_length(const VbpModel *model, int output)
+{
+    return (size_t)shape_elements(&model->graph->tensors[model->graph->outputs[output]].shape);
+}
+
+size_t vbp_model_output_length(const VbpModel *model, int output)
+{
+    return model_output_length(model, output);
+}
+
+int vbp_model_level_count(const VbpModel *model)
+{
+    return model->graph->level_count;
+}
+
+const char *vbp_model_level_size(const VbpModel *model, int level, int *height, int *width)
+{
+    const struct tensor *tensor = &model->graph->tensors[model->graph->levels[level]];
+
+    *height = tensor_height(tensor);
+    *width = tensor_width(tensor);
+    return tensor->name;
+}
+
+double model_wheel_degrees(const VbpModel *model, double steering)
+{
+    /* Half a turn of the drawn wheel for full lock; a family car's steering ratio and wheelbase. */
+    const double lock_degrees = 180, steering_ratio = 15, wheelbase_meters = 2.7;
+    double full_lock = model->card.output.has_full_lock ? model->card.output.full_lock : 1;
+    double degrees = steering;
+
+    switch (model->card.output.has_unit ? model->card.output.unit : CARD_NORMALIZED) {
+    case CARD_NORMALIZED:
+        degrees = steering / full_lock * lock_degrees;
+        break;
+    case CARD_DEGREES:
+        break;
+    case CARD_RADIANS:
+        degrees = steering * 180 / M_PI;
+        break;
+    case CARD_INVERSE_RADIUS:
+        degrees = atan(steering * wheelbase_meters) * 180 / M_PI * steering_ratio;
+        break;
+    }
+    return model->card.output.positive_left ? -degrees : degrees;
+}
+
+const char *model_unit_text(const VbpModel *model)
+{
+    static const char *const texts[] = {"", "degrees", "rad", "1/m"};
+
+    return texts[model->card.output.has_unit ? model->card.output.unit : CARD_NORMALIZED];
+}

@@ -1,0 +1,31 @@
+/* What a VbpModel is inside: for the runner, and for commands that show a model's insides. */
+#ifndef VBP_API_MODEL_H
+#define VBP_API_MODEL_H
+
+#include "graph/card.h"
+#include "graph/graph.h"
+#include "nn/preprocess.h"
+
+struct VbpModel {
+    char *path;
+    struct graph *graph;  /* as in the file: what `info` shows */
+    struct graph *folded; /* what runs */
+    struct card card;     /* all zeros without a card */
+    char *card_origin;    /* where the card came from, for people; NULL: there is none */
+    bool reads_images;    /* false: the input is no picture; only run_input works */
+    struct preprocess_settings settings;
+    int steering_output;  /* index in graph->outputs */
+    char *assumptions[8]; /* one sentence for each thing that no card said */
+    int assumption_count;
+};
+
+/* Degrees that a steering wheel shows for a steering value, positive to the right. */
+double model_wheel_degrees(const VbpModel *model, double steering);
+
+/* Unit of the steering value, for people: "degrees", "rad", "1/m" or "" for normalised. */
+const char *model_unit_text(const VbpModel *model);
+
+/* Length of a tensor: elements without the batch axis's meaning (batch of one). */
+size_t model_output_length(const VbpModel *model, int output);
+
+#endif
