@@ -196,7 +196,7 @@ static float tick_distance(const void *shape, float x, float y)
 {
     const struct mark *mark = shape;
     float radius = mark->gauge->radius;
-    float half = fmaxf(0.028f * radius, 0.8f);
+    float half = fmaxf(0.028f * radius, 1);
     float u, v;
 
     turn_back(mark, x, y, &u, &v);
