@@ -108,7 +108,10 @@ static const char *format_value(double value, char *digits, size_t size)
         return "";
     }
     if (magnitude < 1e6)
-        snprintf(digits, size, "%.*f", magnitude < 9.9995 ? 3 : magnitude < 99.995 ? 2 : 1,
+        snprintf(digits, size, "%.*f",
+                 magnitude < 9.9995   ? 3
+                 : magnitude < 99.995 ? 2
+                                      : 1,
                  magnitude);
     else
         snprintf(digits, size, "%.3e", magnitude);
@@ -172,8 +175,8 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
     int value_width, usual_width, note_width;
 
     text->sign = format_value(values->steering, text->digits, sizeof(text->digits));
-    text->sign_width = larger(font_text_width(hud->value_font, "+"),
-                              font_text_width(hud->value_font, MINUS));
+    text->sign_width =
+        larger(font_text_width(hud->value_font, "+"), font_text_width(hud->value_font, MINUS));
     value_width = text->sign_width + larger(font_text_width(hud->value_font, text->digits),
                                             font_text_width(hud->value_font, usual_digits));
     text->wheel = hud->wheel;
@@ -198,7 +201,8 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
 
     text->note[0] = '\0';
     if (values->note && *values->note) {
-        room = larger(text->all_width, (surface_width - 2 * hud->margin) * 3 / 5 - 2 * hud->padding);
+        room =
+            larger(text->all_width, (surface_width - 2 * hud->margin) * 3 / 5 - 2 * hud->padding);
         note_width = font_text_width(hud->text_font, values->note);
         font_shorten(hud->text_font, values->note, room, text->note, sizeof(text->note));
         text->all_width = larger(text->all_width, note_width < room ? note_width : room);

@@ -234,7 +234,8 @@ struct color overlay_color(const struct overlay_options *options, float value)
     struct color color = colormap_colors(options->map)[(int)(place * 255 + 0.5f)];
 
     /* Most of what a network sees is far below its maximum, so alpha rises early. */
-    color.alpha = (uint8_t)(unit_interval(options->opacity) * (1 - fall * fall * fall) * 255 + 0.5f);
+    color.alpha =
+        (uint8_t)(unit_interval(options->opacity) * (1 - fall * fall * fall) * 255 + 0.5f);
     return color;
 }
 
@@ -368,8 +369,7 @@ static void blend_row(const struct overlay *overlay, const uint8_t *levels, uint
             uint8_t *pixel = row + (ptrdiff_t)x * bytes;
 
             for (int k = 0; k < bytes; k++)
-                pixel[k] =
-                    divide_by_255(pixel[k] * (255u - level->alpha) + level->byte[first + k]);
+                pixel[k] = divide_by_255(pixel[k] * (255u - level->alpha) + level->byte[first + k]);
         }
     }
 }

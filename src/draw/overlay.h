@@ -32,8 +32,8 @@ void overlay_destroy(struct overlay **overlay);
 
 /*
  * Blends the mask (mask_height x mask_width floats, 0..1) into the surface, which must have the
- * frame size the overlay was made for (else nothing is drawn), in the colours of overlay_color. NaN counts
- * as 0. Allocates nothing.
+ * frame size the overlay was made for (else nothing is drawn), in the colours of overlay_color. NaN
+ * counts as 0. Allocates nothing.
  */
 void overlay_draw(struct overlay *overlay, struct surface *surface, const float *mask,
                   const struct overlay_options *options);

@@ -40,8 +40,8 @@ void shape_fill(struct surface *surface, int x, int y, int width, int height,
             }
             for (int row = top; row < tile_bottom; row++) {
                 for (int column = left; column < tile_right; column++)
-                    *pixel++ = shape_coverage(
-                        distance(shape, (float)column + 0.5f, (float)row + 0.5f));
+                    *pixel++ =
+                        shape_coverage(distance(shape, (float)column + 0.5f, (float)row + 0.5f));
             }
             surface_blend(surface, left, top, tile_right - left, tile_bottom - top, coverage,
                           tile_right - left, color);

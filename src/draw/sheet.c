@@ -150,8 +150,8 @@ static void draw_map(struct canvas *canvas, const struct sheet_map *map, int x, 
                          (ptrdiff_t)(x + (CELL_WIDTH - width) / 2) * 3;
 
         for (int column = 0; column < width; column++, pixel += 3)
-            surface_encode(&canvas->surface,
-                           picture_pixel(map, &range, column, row, width, height), pixel);
+            surface_encode(&canvas->surface, picture_pixel(map, &range, column, row, width, height),
+                           pixel);
     }
 
     if (range.finite == 0)
@@ -218,8 +218,8 @@ int sheet_draw(const struct sheet_map *averages, const struct sheet_map *product
     if (status)
         goto done;
     canvas.surface.width = right + CELL_WIDTH + MARGIN;
-    canvas.surface.height = MARGIN + font_line_height(canvas.title_font) + MARGIN / 2 + MARGIN -
-                            ROW_GAP;
+    canvas.surface.height =
+        MARGIN + font_line_height(canvas.title_font) + MARGIN / 2 + MARGIN - ROW_GAP;
     for (int i = 0; i < count; i++)
         canvas.surface.height += row_height(averages, products, i) + CAPTION_GAP +
                                  font_line_height(canvas.font) + ROW_GAP;

@@ -177,7 +177,8 @@ static void blend_argb32(const struct surface *surface, const struct patch *patc
     }
 }
 
-/* Cuts the rectangle to the surface; 0 where nothing is left. 64 bits: x + width may not fit int. */
+/* Cuts the rectangle to the surface; 0 where nothing is left. 64 bits: x + width may not fit int.
+ */
 static int clip(const struct surface *surface, int x, int y, int width, int height,
                 struct patch *patch)
 {

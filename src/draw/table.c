@@ -105,8 +105,8 @@ static void measure_group(const struct table *table, struct group *group)
             heading_width = larger(heading_width, font_text_width(table->heading_font, row->text));
             continue;
         }
-        group->key_width = larger(group->key_width, font_text_width(table->font, row->key) +
-                                                        2 * table->cap_padding);
+        group->key_width = larger(group->key_width,
+                                  font_text_width(table->font, row->key) + 2 * table->cap_padding);
         group->text_width = larger(group->text_width, font_text_width(table->font, row->text));
     }
     group->text_width =

@@ -256,8 +256,8 @@ int font_open(struct font **font, int pixels, int bold, VbpError *error)
         goto done;
     }
     if (TTF_Init() != 0) {
-        status = error_set(error, VBP_ERROR_UNSUPPORTED, "cannot start SDL_ttf: %s",
-                           TTF_GetError());
+        status =
+            error_set(error, VBP_ERROR_UNSUPPORTED, "cannot start SDL_ttf: %s", TTF_GetError());
         goto done;
     }
     started = true;
