@@ -14,6 +14,12 @@ struct overlay_options {
 struct overlay_options overlay_default_options(void);
 
 /*
+ * What a mask value looks like: a colour from the upper part of the map, with an alpha that rises
+ * smoothly from 0 at the threshold to the opacity at 1. Also for legends.
+ */
+struct color overlay_color(const struct overlay_options *options, float value);
+
+/*
  * An overlay prepared for one geometry: mask size, crop and frame size. It maps mask to frame
  * exactly: mask cell (i, j) lies over the frame pixels that became input pixel (i, j), i.e. over
  * [crop.x + j * crop.width / mask_width, ...), and between cell centres the mask is interpolated
@@ -26,7 +32,8 @@ void overlay_destroy(struct overlay **overlay);
 
 /*
  * Blends the mask (mask_height x mask_width floats, 0..1) into the surface, which must have the
- * frame size the overlay was made for. Alpha rises with the mask. Allocates nothing.
+ * frame size the overlay was made for (else nothing is drawn), in the colours of overlay_color. NaN
+ * counts as 0. Allocates nothing.
  */
 void overlay_draw(struct overlay *overlay, struct surface *surface, const float *mask,
                   const struct overlay_options *options);

@@ -43,6 +43,13 @@ struct color {
 void surface_blend(struct surface *surface, int x, int y, int width, int height,
                    const uint8_t *coverage, ptrdiff_t stride, struct color color);
 
+/*
+ * The bytes that stand for an opaque `color` on this surface: Y, U and V by its matrix and range,
+ * the bytes of a pixel in the order they are stored, one byte for gray (BT.601, full range). For
+ * ARGB32 red, green and blue.
+ */
+void surface_encode(const struct surface *surface, struct color color, uint8_t bytes[3]);
+
 /* Fills with a colour, alpha included where there is one (no blending). */
 void surface_clear(struct surface *surface, struct color color);
 
