@@ -74,7 +74,7 @@ struct surface picture_surface(AVFrame *picture)
 }
 
 static int adopt_size(struct annotator *annotator, const AVFrame *picture,
-                      const struct analysis *analysis, VbpError *error)
+                      const struct analysis *analysis, bool is_input, VbpError *error)
 {
     int result = VBP_OK;
 
@@ -84,8 +84,10 @@ static int adopt_size(struct annotator *annotator, const AVFrame *picture,
     overlay_destroy(&annotator->overlay);
     hud_destroy(&annotator->hud);
     if (analysis && analysis->mask) {
-        result = vbp_model_crop(annotator->model, picture->width, picture->height, &annotator->crop,
-                                error);
+        annotator->crop = (VbpRectangle){0, 0, picture->width, picture->height};
+        if (!is_input)
+            result = vbp_model_crop(annotator->model, picture->width, picture->height,
+                                    &annotator->crop, error);
         if (result == VBP_OK)
             result =
                 overlay_create(&annotator->overlay, analysis->mask_height, analysis->mask_width,
@@ -156,7 +158,8 @@ int annotator_draw(struct annotator *annotator, const struct analysed_frame *fra
                    const struct annotate_options *options, AVFrame **picture, VbpError *error)
 {
     struct surface surface;
-    int result = adopt_size(annotator, frame->frame.picture, frame->analysis, error);
+    int result = adopt_size(annotator, frame->frame.picture, frame->analysis,
+                            options->is_input, error);
 
     *picture = NULL;
     if (result != VBP_OK)

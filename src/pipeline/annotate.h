@@ -12,7 +12,8 @@ struct annotator;
 struct annotate_options {
     bool mask;
     bool crop_box;
-    bool hud; /* wheel, steering value, frame number and time */
+    bool hud;      /* wheel, steering value, frame number and time */
+    bool is_input; /* the picture is the network's input itself: the card's crop is done */
     struct overlay_options overlay;
 };
 

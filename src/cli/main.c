@@ -1,0 +1,50 @@
+/* vbp COMMAND [options] SOURCE */
+#include "cli/cli.h"
+#include "kernels/threads.h"
+#include "media/ffmpeg.h"
+
+#include <string.h>
+
+static const struct command *const commands[] = {&command_watch, &command_export, &command_frame,
+                                                 &command_info};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *stream)
+{
+    fputs("usage: vbp COMMAND [options] SOURCE\n"
+          "\n"
+          "Shows which pixels the steering of a neural network came from (VisualBackProp).\n"
+          "\n",
+          stream);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stream, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("\n"
+          "  vbp COMMAND -h   the command's options\n"
+          "  vbp --version    the version\n",
+          stream);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("vbp %s\n", vbp_version());
+        return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    }
+    media_quiet_ffmpeg();
+    threads_limit_blas(1);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "vbp: there is no command '%s'; see vbp --help\n", argv[1]);
+    return EXIT_USAGE;
+}

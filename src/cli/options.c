@@ -1,0 +1,234 @@
+#include "cli/cli.h"
+#include "kernels/threads.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_CARD = 256, OPTION_AVERAGE, OPTION_EVEN, OPTION_THREADS };
+
+static const struct option common_long[] = {
+    {"model", required_argument, NULL, 'm'},
+    {"card", required_argument, NULL, OPTION_CARD},
+    {"average", required_argument, NULL, OPTION_AVERAGE},
+    {"even", no_argument, NULL, OPTION_EVEN},
+    {"threads", required_argument, NULL, OPTION_THREADS},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"overwrite", no_argument, NULL, 'y'},
+    {"help", no_argument, NULL, 'h'},
+};
+
+#define COMMON_COUNT   (sizeof(common_long) / sizeof(common_long[0]))
+#define OPTIONS_MAX    40
+#define COMMON_LETTERS ":m:qvyh"
+#define LETTERS_MAX    32
+#define THREADS_MOST   256
+
+static const char common_help[] =
+    "\n"
+    "common options:\n"
+    "  -m, --model FILE       the network (ONNX, Torch7)\n"
+    "      --card FILE        how a frame becomes its input (JSON; default: MODEL.card.json)\n"
+    "      --average KIND     channels of a level: positive (default), mean, abs\n"
+    "      --even             even out the checkerboard of kernels that strides do not divide\n"
+    "      --threads N        threads for decoding and the network\n"
+    "  -q, --quiet            no messages, no progress bar\n"
+    "  -v, --verbose          more messages\n"
+    "  -y, --overwrite        replace existing output\n"
+    "  -h, --help             this text\n";
+
+int cli_usage_error(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(stderr, "vbp %s: ", command->name);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "; see vbp %s -h\n", command->name);
+    return EXIT_USAGE;
+}
+
+static bool parse_average(const char *text, VbpAverage *average)
+{
+    static const char *const names[] = {[VBP_AVERAGE_POSITIVE] = "positive",
+                                        [VBP_AVERAGE_MEAN] = "mean",
+                                        [VBP_AVERAGE_ABSOLUTE] = "abs"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *average = (VbpAverage)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One common option: -1 to go on, or an exit status. */
+static int take_common(const struct command *command, int option, const char *value,
+                       struct common_options *common)
+{
+    long long number;
+
+    switch (option) {
+    case 'm':
+        if (common->model)
+            return cli_usage_error(command, "-m was given twice");
+        common->model = value;
+        break;
+    case OPTION_CARD:
+        common->card = value;
+        break;
+    case OPTION_AVERAGE:
+        if (!parse_average(value, &common->average))
+            return cli_usage_error(command, "--average is positive, mean or abs, not '%s'", value);
+        break;
+    case OPTION_EVEN:
+        common->even = true;
+        break;
+    case OPTION_THREADS:
+        if (!cli_parse_integer(value, 1, THREADS_MOST, &number))
+            return cli_usage_error(command, "--threads takes a number from 1 to %d, not '%s'",
+                                   THREADS_MOST, value);
+        common->threads = (int)number;
+        threads_limit_blas(common->threads);
+        break;
+    case 'q':
+        common->verbosity = -1;
+        break;
+    case 'v':
+        common->verbosity = 1;
+        break;
+    case 'y':
+        common->overwrite = true;
+        break;
+    default:
+        break;
+    }
+    return -1;
+}
+
+int cli_parse(const struct command *command, int argc, char **argv, const char *own_letters,
+              const struct option *own_options,
+              bool (*own)(void *context, int option, const char *value), void *context,
+              struct common_options *common, const char **operand)
+{
+    struct option options[OPTIONS_MAX + 1] = {{0}};
+    char letters[LETTERS_MAX];
+    size_t count = COMMON_COUNT;
+    int option;
+
+    *common = (struct common_options){.average = VBP_AVERAGE_POSITIVE};
+    memcpy(options, common_long, sizeof(common_long));
+    for (; own_options && own_options->name && count < OPTIONS_MAX; own_options++)
+        options[count++] = *own_options;
+    snprintf(letters, sizeof(letters), "%s%s", COMMON_LETTERS, own_letters);
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        int status = -1;
+
+        if (option == 'h') {
+            printf("usage: %s\n\n%s\n\n%s%s", command->usage, command->summary, command->help,
+                   common_help);
+            return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+        }
+        if (option == '?' || option == ':')
+            return cli_usage_error(command,
+                                   option == ':' ? "option '%s' needs a value" : "bad option '%s'",
+                                   argv[optind - 1]);
+        if (option >= OPTION_OWN || (option < 256 && strchr(own_letters, option)))
+            status = own(context, option, optarg) ? -1 : EXIT_USAGE;
+        else
+            status = take_common(command, option, optarg, common);
+        if (status >= 0)
+            return status;
+    }
+    if (optind != argc - 1)
+        return cli_usage_error(command, optind >= argc ? "what to read is missing"
+                                                       : "more than one thing to read");
+    *operand = argv[optind];
+    return -1;
+}
+
+bool cli_parse_integer(const char *text, long long least, long long most, long long *value)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    return isdigit((unsigned char)(text[0] == '-' ? text[1] : text[0])) && *end == 0 &&
+           errno == 0 && *value >= least && *value <= most;
+}
+
+bool cli_parse_time(const char *text, double *seconds)
+{
+    double total = 0;
+
+    /* At most hours, minutes and seconds, separated by colons; only the last may have a fraction.
+     */
+    for (int part = 0; part < 3; part++) {
+        char *end;
+        double value;
+
+        if (!isdigit((unsigned char)*text) && *text != '.')
+            return false;
+        value = strtod(text, &end);
+        if (end == text || !isfinite(value) || (part > 0 && value >= 60))
+            return false;
+        total = total * 60 + value;
+        if (*end == 0) {
+            *seconds = total;
+            return total < 1e9;
+        }
+        if (*end != ':' || memchr(text, '.', (size_t)(end - text)))
+            return false;
+        text = end + 1;
+    }
+    return false;
+}
+
+int cli_fail(const VbpError *error)
+{
+    fprintf(stderr, "vbp: %s\n", error->message);
+    return EXIT_FAILED;
+}
+
+void cli_note(const struct common_options *common, const char *format, ...)
+{
+    va_list arguments;
+
+    if (common->verbosity < 0)
+        return;
+    fputs("vbp: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+int cli_open_model(const struct common_options *common, bool mask, VbpModel **model,
+                   VbpRunner **runner, VbpError *error)
+{
+    VbpModelOptions model_options = {.card_path = common->card};
+    VbpRunnerOptions runner_options = {
+        .average = common->average, .even = common->even, .no_mask = !mask};
+    int result;
+
+    *runner = NULL;
+    result = vbp_model_open(model, common->model, &model_options, error);
+    if (result == VBP_OK)
+        result = vbp_runner_create(runner, *model, &runner_options, error);
+    if (result != VBP_OK)
+        vbp_model_close(model);
+    return result;
+}
+
+void cli_note_assumptions(const struct common_options *common, const VbpModel *model)
+{
+    for (int i = 0; i < model->assumption_count; i++)
+        cli_note(common, "assumed: %s", model->assumptions[i]);
+}
