@@ -71,15 +71,24 @@ static bool is_text(const AVInputFormat *format)
     return false;
 }
 
-/* Demuxers that the content alone does not lead to. NULL: the content decides. */
-static const AVInputFormat *format_by_ending(const char *name)
+/*
+ * What reads the opened file: NULL where nothing does. The name is only a hint, for formats that
+ * begin without a mark.
+ */
+static const AVInputFormat *recognise(AVIOContext *file, const char *name)
 {
     const char *dot = strrchr(name, '.');
+    const AVInputFormat *format = NULL, *picture = NULL;
 
     /* One JPEG after the other looks like one JPEG. */
     if (dot && (strcasecmp(dot, ".mjpeg") == 0 || strcasecmp(dot, ".mjpg") == 0))
         return av_find_input_format("mjpeg");
-    return NULL;
+    if (av_probe_input_buffer2(file, &format, name, NULL, 0, 0) < 0)
+        return NULL;
+    if (strcmp(format->name, "image2") != 0)
+        return format;
+    /* That is the ending alone, and "%d" in a name would mean a series; what does it hold? */
+    return av_probe_input_buffer2(file, &picture, "", NULL, 0, 0) < 0 ? format : picture;
 }
 
 static int open_file(struct demuxer *demuxer, const char *name, const AVIOInterruptCB *callback,
@@ -101,6 +110,7 @@ int demuxer_open(struct demuxer *demuxer, const char *name, struct interrupt *in
 {
     AVIOInterruptCB callback = {interrupt ? interrupt_callback : NULL, interrupt};
     const AVInputFormat *input_format = NULL;
+    AVDictionary *settings = NULL;
     struct stat status;
     int result, code;
 
@@ -127,14 +137,20 @@ int demuxer_open(struct demuxer *demuxer, const char *name, struct interrupt *in
         if (result != VBP_OK)
             goto failed;
         demuxer->format->pb = demuxer->file;
-        input_format = format_by_ending(name);
+        input_format = recognise(demuxer->file, name);
+        if (!input_format) {
+            result = error_set(error, VBP_ERROR_FORMAT, "%s: not a video or a picture", name);
+            goto failed;
+        }
+        av_dict_set(&settings, "pattern_type", "none", 0); /* image2: the name is one file's */
     }
     begin_wait(interrupt);
-    code = avformat_open_input(&demuxer->format, name, input_format, NULL);
+    code = avformat_open_input(&demuxer->format, name, input_format, &settings);
+    av_dict_free(&settings);
     if (code < 0) {
         result = code == AVERROR_INVALIDDATA
                      ? error_set(error, VBP_ERROR_FORMAT,
-                                 "%s: not a video or a picture, or too damaged to tell", name)
+                                 "%s: not a video or a picture, or too damaged to read", name)
                      : wait_error(demuxer, code, name, "cannot open it", error);
         goto failed;
     }
@@ -181,7 +197,8 @@ bool demuxer_is_image(const struct demuxer *demuxer)
     const char *name = demuxer->format->iformat->name;
     size_t length = strlen(name);
 
-    return (length > 5 && strcmp(name + length - 5, "_pipe") == 0) || strcmp(name, "ico") == 0;
+    return (length > 5 && strcmp(name + length - 5, "_pipe") == 0) || strcmp(name, "ico") == 0 ||
+           strcmp(name, "image2") == 0;
 }
 
 int demuxer_read(struct demuxer *demuxer, AVPacket *packet, VbpError *error)

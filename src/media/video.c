@@ -12,6 +12,9 @@
 /* Time stamps that jump back by more than this are of a new recording in the same file. */
 #define DISCONTINUITY_SECONDS 1
 
+/* Starts further back that a doubtful picture is worth. */
+#define MAX_DOUBTS 2
+
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 static int find_stream(const struct video *video, const AVCodec **codec, int *stream,
@@ -464,40 +467,54 @@ static int land(struct video *video, const struct index_key *key, int64_t target
     return VBP_OK;
 }
 
+enum arrival {
+    ARRIVED,  /* held[0] is the frame, or the last one before it where it cannot be decoded */
+    DOUBTFUL, /* the same, but the picture may not be what it is when decoded from the start */
+    MISSED    /* only frames after it came */
+};
+
 /*
- * Decodes up to frame `number` and holds it. *found: whether that is what held[0] shows, or the
- * last frame before it, or there is nothing better because decoding began at the start.
+ * Decodes up to frame `number` and holds it. A picture is doubtful where it is damaged, or where no
+ * frame on the way stood for itself: then the "key" that decoding began at only began a gradual
+ * refresh. From the start of the file there is nothing to doubt or to miss.
  */
-static int decode_until(struct video *video, int64_t number, bool from_start, bool *found,
+static int decode_until(struct video *video, int64_t number, bool from_start, enum arrival *arrival,
                         VbpError *error)
 {
     struct video_picture *held = video->held;
-    struct video_picture picture;
+    bool begun = from_start;
 
-    *found = true;
+    *arrival = ARRIVED;
     for (;;) {
+        struct video_picture picture;
         int result = decode_picture(video, &picture, error);
 
         if (result < 0)
             return result;
         if (result == VIDEO_END) {
-            *found = held[0].frame || from_start;
-            return VBP_OK;
+            if (!held[0].frame && !from_start)
+                *arrival = MISSED;
+            break;
         }
+        begun = begun || (picture.frame->pict_type != AV_PICTURE_TYPE_P &&
+                          picture.frame->pict_type != AV_PICTURE_TYPE_B);
         if (picture.number > number && held[0].frame) {
             held[1] = picture;
-            return VBP_OK;
+            break;
         }
         if (picture.number > number && !from_start) {
             av_frame_free(&picture.frame);
-            *found = false;
-            return VBP_OK;
+            *arrival = MISSED;
+            break;
         }
         av_frame_free(&held[0].frame);
         held[0] = picture;
         if (picture.number >= number)
-            return VBP_OK;
+            break;
     }
+    if (*arrival == ARRIVED && !from_start && (!begun || is_damaged(held[0].frame)))
+        *arrival = DOUBTFUL;
+    return VBP_OK;
 }
 
 /* Whether decoding on from here reaches frame `number` without a key frame that is nearer to it. */
@@ -520,34 +537,34 @@ static int seek(struct video *video, int64_t number, VbpError *error)
     int64_t pts = index->pts[number];
     size_t keys = index->by_time ? index_keys_before(index, pts) : 0;
     size_t step = 1;
-    int damaged = 0;
-    bool found = false;
+    int doubts = 0;
+    enum arrival arrival;
     int result;
 
     if (is_just_ahead(video, number)) {
-        result = decode_until(video, number, false, &found, error);
-        if (result != VBP_OK || found)
+        /* Reached as reading on would reach it, so no doubt can be better founded than that. */
+        result = decode_until(video, number, false, &arrival, error);
+        if (result != VBP_OK || arrival != MISSED)
             return result;
     }
     while (keys > 0) {
         bool landed;
 
+        arrival = MISSED;
         result = land(video, &index->keys[keys - 1], pts, &landed, error);
         if (result == VBP_OK && landed)
-            result = decode_until(video, number, false, &found, error);
+            result = decode_until(video, number, false, &arrival, error);
         if (result != VBP_OK)
             return result;
-        /* Where "keys" only begin a gradual refresh, the picture is whole when begun earlier. */
-        if (found && (!is_damaged(video->held[0].frame) || ++damaged > 2))
+        if (arrival == ARRIVED || (arrival == DOUBTFUL && ++doubts > MAX_DOUBTS))
             return VBP_OK;
-        found = false;
         keys -= step < keys ? step : keys;
         step *= 2;
     }
     result = restart(video, error);
     if (result != VBP_OK)
         return result;
-    return decode_until(video, number, true, &found, error);
+    return decode_until(video, number, true, &arrival, error);
 }
 
 int video_seek(struct video *video, int64_t number, VbpError *error)

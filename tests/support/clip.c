@@ -57,9 +57,11 @@ void clip_draw(AVFrame *picture, int number)
 {
     const AVPixFmtDescriptor *description =
         av_pix_fmt_desc_get((enum AVPixelFormat)picture->format);
+    bool big_endian = description->flags & AV_PIX_FMT_FLAG_BE;
     int depth = description->comp[0].depth;
+    int pixel_bytes = description->comp[0].step; /* 3 where three channels share the plane */
 
-    for (int plane = 0; plane < description->nb_components; plane++) {
+    for (int plane = 0; plane < 4 && picture->data[plane]; plane++) {
         int width =
             plane ? AV_CEIL_RSHIFT(picture->width, description->log2_chroma_w) : picture->width;
         int height =
@@ -81,10 +83,13 @@ void clip_draw(AVFrame *picture, int number)
                     if (in_x > 0 && in_x < 3 && in_y > 0 && in_y < 3)
                         value = number >> bit & 1 ? 220 : 30;
                 }
-                if (depth > 8)
-                    ((uint16_t *)(void *)row)[x] = (uint16_t)(value << (depth - 8));
-                else
-                    row[x] = (uint8_t)value;
+                value <<= depth - 8;
+                if (depth > 8) {
+                    row[2 * x] = (uint8_t)(big_endian ? value >> 8 : value);
+                    row[2 * x + 1] = (uint8_t)(big_endian ? value : value >> 8);
+                } else {
+                    memset(row + x * pixel_bytes, value, (size_t)pixel_bytes);
+                }
             }
         }
     }

@@ -28,13 +28,13 @@ struct clip_options {
     int gop;                   /* 0: 12 */
     int b_frames;
     bool audio;   /* with an AAC stream as long as the video */
-    int rotation; /* degrees in the display matrix, counterclockwise as FFmpeg counts */
+    int rotation; /* degrees in the display matrix, clockwise */
 };
 
 /* Fails the running test where the clip cannot be made. */
 void clip_make(const struct clip_options *options);
 
-/* Draws picture number `number` of a clip; an 8-bit YUV or gray picture, or a 16-bit one. */
+/* Draws picture number `number` of a clip, in planes of 8 to 16 bits or packed 8-bit RGB. */
 void clip_draw(AVFrame *picture, int number);
 
 /* The number drawn in a picture; -1 if it cannot be read. */
