@@ -35,6 +35,12 @@ int frame_reference(struct frame *copy, const struct frame *frame, VbpError *err
  */
 struct frame_pool;
 AVFrame *frame_pool_copy(struct frame_pool **pool, const AVFrame *picture, VbpError *error);
+
+/* The same without the pixels (what they hold is left over) and without properties. */
+AVFrame *frame_pool_take(struct frame_pool **pool, enum AVPixelFormat format, int width, int height,
+                         VbpError *error);
+
+/* Pictures that are still in use stay valid. Accepts *pool == NULL. */
 void frame_pool_free(struct frame_pool **pool);
 
 #endif
