@@ -38,4 +38,8 @@ int torch7_load(const unsigned char *bytes, size_t length, const struct model_hi
 int card_parse(const char *json, struct card *card, VbpError *error);
 int card_read(const char *path, struct card *card, VbpError *error);
 
+/* Writes what the card gives as JSON that card_parse reads back the same. *json is to be freed;
+ * NULL on failure. */
+int card_format(const struct card *card, char **json, VbpError *error);
+
 #endif
