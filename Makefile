@@ -179,7 +179,9 @@ $(TEST_PROGRAMS): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 # ---- Tests --------------------------------------------------------------------------------------
 test-programs: $(TEST_PROGRAMS)
 
-matching = $(if $(TESTS),$(foreach test,$(1),$(if $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test)))),$(test))),$(1))
+# Those of the tests $(1) whose path below the build folder contains one of TESTS.
+matching = $(foreach test,$(1),$(if $(or $(if $(TESTS),,all),\
+             $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test:$(BUILD)/%=%))))),$(test)))
 test: all test-programs
 	@BUILD=$(BUILD) SANITIZER=$(SANITIZER) CC=$(call quote,$(CC)) VBP=$(abspath $(BUILD))/vbp \
 	  tools/run-tests.sh $(call matching,$(TEST_PROGRAMS) $(TEST_SCRIPTS))
