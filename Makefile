@@ -1,101 +1,247 @@
-# vbp: `make` builds build/vbp, libvbp.a and libvbp.so; `make help` lists the rest.
+# vbp: `make` builds build/vbp, build/libvbp.a and build/libvbp.so; `make help` lists the rest.
 
-CC ?= gcc
-AR ?= ar
 PKG_CONFIG ?= pkg-config
-BUILD ?= build
+OBJCOPY ?= objcopy
+PROTOC_C ?= protoc-c
+INSTALL ?= install
+FUZZ_CC ?= clang
+# The ONNX file format, from the ONNX project's own package.
+ONNX_PROTO ?= /usr/include/onnx/onnx.proto
+
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
+
 SANITIZER ?=
 WERROR ?= 0
 V ?= 0
+# 0: never install packages, take what is there.
+INSTALL_DEPS ?= 1
+# Words that the paths of the tests to run contain; empty: all tests.
+TESTS ?=
 
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 Q := $(if $(filter-out 0,$(V)),,@)
+comma := ,
+# One word for the shell, whatever is inside.
+quote = '$(subst ','\'',$(1))'
 
-VERSION := $(shell sed -n 's/^\#define VBP_VERSION_M[A-Z]* //p;s/^\#define VBP_VERSION_PATCH //p' include/vbp.h | paste -sd.)
+# fuzzer is what `make fuzz` uses; the others are for users.
+SANITIZERS := address undefined thread address,undefined undefined,address fuzzer
+ifneq ($(SANITIZER),)
+ifeq ($(filter $(SANITIZER),$(SANITIZERS)),)
+$(error SANITIZER=$(SANITIZER) is not known; it can be address, undefined, thread or address,undefined)
+endif
+endif
+# Builds with sanitizers live beside the plain one, which leaves the program at build/vbp.
+BUILD ?= build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+
+VERSION := $(shell awk '/define VBP_VERSION_(MAJOR|MINOR|PATCH)/ { printf "%s%s", dot, $$3; dot = "." }' \
+             include/vbp.h)
 SONAME := libvbp.so.$(firstword $(subst ., ,$(VERSION)))
 
 # ---- Packages -----------------------------------------------------------------------------------
+# packages.mk holds what pkg-config says. Being an included file with a rule, it is made before
+# anything else, and make then starts over: on a fresh machine tools/install-deps.sh gets the
+# packages first. Nothing here asks pkg-config while the Makefile is read.
 LIB_PACKAGES := openblas libprotobuf-c libcjson
 PROGRAM_PACKAGES := libavformat libavcodec libavutil libswscale sdl2 SDL2_ttf fontconfig
 TEST_PACKAGES := cmocka x11 xtst
 
+GOALS_WITHOUT_PACKAGES := clean help uninstall check-layers
+ifneq ($(filter-out $(GOALS_WITHOUT_PACKAGES),$(or $(MAKECMDGOALS),all)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+$(BUILD)/packages.mk: Makefile tools/install-deps.sh
+ifneq ($(INSTALL_DEPS),0)
+	@ONNX_PROTO=$(call quote,$(ONNX_PROTO)) tools/install-deps.sh
+endif
+	@mkdir -p $(BUILD)
+	@$(PKG_CONFIG) --exists --print-errors $(LIB_PACKAGES) $(PROGRAM_PACKAGES) $(TEST_PACKAGES)
+	@{ echo "PACKAGE_CFLAGS := $$($(PKG_CONFIG) --cflags $(LIB_PACKAGES) $(PROGRAM_PACKAGES) \
+	      $(TEST_PACKAGES) | sed 's/-I/-isystem /g')"; \
+	   echo "LIB_LIBS := $$($(PKG_CONFIG) --libs $(LIB_PACKAGES)) -lm"; \
+	   echo "PROGRAM_LIBS := $$($(PKG_CONFIG) --libs $(PROGRAM_PACKAGES))"; \
+	   echo "TEST_LIBS := $$($(PKG_CONFIG) --libs $(TEST_PACKAGES))"; } > $@
+include $(BUILD)/packages.mk
+else
+-include $(BUILD)/packages.mk
+endif
+endif
+
 # ---- Flags --------------------------------------------------------------------------------------
-# Contraction is off, so that a*b+c rounds alike in every build; kernels that want fused
-# multiply-add say so by name.
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
 ifneq ($(WERROR),0)
 WARNINGS += -Werror
 endif
-SANITIZER_FLAGS :=
+ifeq ($(SANITIZER),fuzzer)
+SANITIZER_FLAGS := -fsanitize=fuzzer-no-link,address,undefined
+else ifneq ($(SANITIZER),)
+SANITIZER_FLAGS := -fsanitize=$(SANITIZER)
+endif
 ifneq ($(SANITIZER),)
-ifneq ($(filter-out address undefined address$(comma)undefined undefined$(comma)address thread,$(subst $(comma),,$(SANITIZER))),)
+SANITIZER_FLAGS += -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
-SANITIZER_FLAGS := -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all
-endif
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD)/generated -fvisibility=hidden -fPIC \
-             -ffp-contract=off -pthread $(WARNINGS) $(SANITIZER_FLAGS) $(CFLAGS) \
-             $(shell $(PKG_CONFIG) --cflags $(LIB_PACKAGES) $(PROGRAM_PACKAGES))
-LIB_LIBS = $(shell $(PKG_CONFIG) --libs $(LIB_PACKAGES)) -lm
-PROGRAM_LIBS = $(shell $(PKG_CONFIG) --libs $(PROGRAM_PACKAGES)) $(LIB_LIBS)
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs $(TEST_PACKAGES)) $(PROGRAM_LIBS)
-ALL_LDFLAGS = -pthread $(SANITIZER_FLAGS) $(LDFLAGS)
+# Contraction is off, so that a*b+c rounds alike in every build; kernels that want fused
+# multiply-add say so by name.
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -Iinclude -Isrc -Itests -I$(BUILD)/generated $(PACKAGE_CFLAGS) -fPIC \
+             -fvisibility=hidden -ffp-contract=off -pthread $(WARNINGS) $(SANITIZER_FLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(SANITIZER_FLAGS) -Wl,--as-needed $(LDFLAGS)
+# A library with a symbol missing must fail here and not at its user's. The runtime of a sanitizer
+# is such a symbol: it is only in programs.
+SHARED_LDFLAGS := -shared -Wl,-soname,$(SONAME) $(if $(SANITIZER),,-Wl,-z,defs)
 
 # ---- Files --------------------------------------------------------------------------------------
 LIB_LAYERS := base kernels graph formats nn saliency api
-PROGRAM_LAYERS := media draw pipeline window cli
-LIB_SOURCES := $(sort $(foreach layer,$(LIB_LAYERS),$(wildcard src/$(layer)/*.c)))
-PROGRAM_SOURCES := $(sort $(foreach layer,$(PROGRAM_LAYERS),$(wildcard src/$(layer)/*.c)))
-LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/generated/onnx/onnx.pb-c.o
-PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
+PROGRAM_LAYERS := media draw pipeline train window cli
+objects_of = $(patsubst %.c,$(BUILD)/%.o,$(sort $(foreach folder,$(1),$(wildcard $(folder)/*.c))))
+
+GENERATED := $(BUILD)/generated/onnx/onnx.pb-c
+LIB_OBJECTS := $(call objects_of,$(LIB_LAYERS:%=src/%)) $(GENERATED).o
+PROGRAM_OBJECTS := $(call objects_of,$(PROGRAM_LAYERS:%=src/%))
 MAIN_OBJECT := $(BUILD)/src/cli/main.o
-# Everything but main(), for the tests.
-TESTED_OBJECTS := $(LIB_OBJECTS) $(filter-out $(MAIN_OBJECT),$(PROGRAM_OBJECTS))
+# Everything but main(), for programs that have their own.
+TESTED_OBJECTS := $(filter-out $(MAIN_OBJECT),$(LIB_OBJECTS) $(PROGRAM_OBJECTS))
 
-TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
-TEST_SOURCES := $(sort $(wildcard tests/unit/*_test.c tests/golden/*_test.c tests/cli/*_test.c tests/window/*_test.c))
-TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(BUILD)/%)
+PROGRAM := $(if $(filter $(MAIN_OBJECT),$(PROGRAM_OBJECTS)),$(BUILD)/vbp)
+SHARED_LIBRARY := $(BUILD)/libvbp.so.$(VERSION)
+LIBRARIES := $(BUILD)/libvbp.a $(BUILD)/libvbp.so
 
-.PHONY: all clean test
-all: $(BUILD)/vbp
+TEST_FOLDERS := tests/unit tests/golden tests/cli tests/window
+TEST_SUPPORT := $(call objects_of,tests/support)
+TEST_OBJECTS := $(filter %_test.o,$(call objects_of,$(TEST_FOLDERS)))
+TEST_PROGRAMS := $(TEST_OBJECTS:.o=)
+TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
+FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
+FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-ONNX_PROTO ?= /usr/include/onnx/onnx.proto
-$(BUILD)/generated/onnx/onnx.pb-c.c $(BUILD)/generated/onnx/onnx.pb-c.h &: $(ONNX_PROTO)
-	$(Q)mkdir -p $(BUILD)/generated/onnx
+.PHONY: all test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+all: $(PROGRAM) $(LIBRARIES)
+
+# ---- Compiling ----------------------------------------------------------------------------------
+$(GENERATED).c $(GENERATED).h &: $(ONNX_PROTO)
+	@mkdir -p $(@D)
 	@echo "  PROTO  $<"
-	$(Q)protoc-c --proto_path=$(dir $(ONNX_PROTO)) --c_out=$(BUILD)/generated/onnx onnx.proto
-$(BUILD)/generated/onnx/onnx.pb-c.o: WARNINGS := -w
+	$(Q)$(PROTOC_C) --proto_path=$(dir $(ONNX_PROTO)) --c_out=$(@D) $(notdir $(ONNX_PROTO))
+$(GENERATED).o: WARNINGS := -w
+$(GENERATED).o: $(GENERATED).c $(BUILD)/compile-flags
+	@echo "  CC     $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/generated/onnx/onnx.pb-c.h
+$(BUILD)/%.o: %.c $(BUILD)/compile-flags | $(GENERATED).h
 	@mkdir -p $(@D)
 	@echo "  CC     $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/generated/%.o: $(BUILD)/generated/%.c $(BUILD)/flags
-	@echo "  CC     $<"
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-# Rewritten only when the flags change, which then rebuilds everything.
-$(BUILD)/flags: FORCE
-	@mkdir -p $(BUILD)
-	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+# Files that change only when what they say changes, so that other flags, another compiler or a
+# source that is gone rebuild what they must.
+keep_text = @mkdir -p $(@D); printf '%s\n' $(call quote,$(1)) | cmp -s - $@ || \
+            printf '%s\n' $(call quote,$(1)) > $@
+$(BUILD)/compile-flags: FORCE
+	$(call keep_text,$(CC) $(ALL_CFLAGS))
+$(BUILD)/link-flags: FORCE
+	$(call keep_text,$(CC) $(ALL_LDFLAGS) $(LIB_LIBS) $(PROGRAM_LIBS) $(TEST_LIBS) \
+	  $(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_SUPPORT))
 FORCE:
 
-$(BUILD)/vbp: $(LIB_OBJECTS) $(PROGRAM_OBJECTS)
+# ---- Linking ------------------------------------------------------------------------------------
+$(BUILD)/vbp: $(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(PROGRAM_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 
-$(TEST_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(TESTED_OBJECTS)
+$(SHARED_LIBRARY): $(LIB_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $^ $(TEST_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(SHARED_LDFLAGS) $(filter %.o,$^) $(LIB_LIBS) -o $@
+$(BUILD)/libvbp.so: $(SHARED_LIBRARY)
+	$(Q)ln -sf $(<F) $(BUILD)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
 
-test: $(TEST_PROGRAMS) $(BUILD)/vbp
-	@failed=0; for t in $(TEST_PROGRAMS); do echo "== $$t"; VBP=$(BUILD)/vbp $$t || failed=1; done; exit $$failed
+# One relocatable object in which everything but the interface is local: names inside the library
+# cannot clash with names of a program that it is linked into.
+$(BUILD)/libvbp.o: $(LIB_OBJECTS) $(BUILD)/link-flags
+	$(Q)$(LD) -r $(filter %.o,$^) -o $@
+	$(Q)$(OBJCOPY) --localize-hidden $@
+$(BUILD)/libvbp.a: $(BUILD)/libvbp.o
+	@echo "  AR     $@"
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $<
+
+$(TEST_PROGRAMS): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+
+# ---- Tests --------------------------------------------------------------------------------------
+test-programs: $(TEST_PROGRAMS)
+
+# Those of the tests $(1) whose path below the build folder contains one of TESTS.
+matching = $(foreach test,$(1),$(if $(or $(if $(TESTS),,all),\
+             $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test:$(BUILD)/%=%))))),$(test)))
+test: all test-programs
+	@BUILD=$(BUILD) SANITIZER=$(SANITIZER) CC=$(call quote,$(CC)) VBP=$(abspath $(BUILD))/vbp \
+	  tools/run-tests.sh $(call matching,$(TEST_PROGRAMS) $(TEST_SCRIPTS))
+
+# libFuzzer programs, one for each tests/fuzz/*_fuzz.c; run one as build/fuzz/NAME_fuzz CORPUS.
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) SANITIZER=fuzzer fuzz-programs
+fuzz-programs: $(FUZZ_PROGRAMS)
+$(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $(BUILD)/$(@F)"
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
+
+check-layers:
+	@tools/check-layers
+
+lint: $(GENERATED).h
+	@$(if $(filter 0,$(INSTALL_DEPS)),,tools/install-deps.sh --lint)
+	@LINT_CFLAGS=$(call quote,$(ALL_CFLAGS)) tools/lint
+
+# ---- Installing ---------------------------------------------------------------------------------
+INSTALLED = $(if $(PROGRAM),$(BINDIR)/vbp) $(LIBDIR)/libvbp.a $(LIBDIR)/libvbp.so.$(VERSION) \
+            $(LIBDIR)/$(SONAME) $(LIBDIR)/libvbp.so $(LIBDIR)/pkgconfig/vbp.pc \
+            $(INCLUDEDIR)/vbp.h $(MANDIR)/man1/vbp.1
+
+install: all
+	$(Q)$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
+ifneq ($(PROGRAM),)
+	$(Q)$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/vbp
+endif
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libvbp.a $(DESTDIR)$(LIBDIR)
+	$(Q)$(INSTALL) -m 755 $(SHARED_LIBRARY) $(DESTDIR)$(LIBDIR)
+	$(Q)ln -sf libvbp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvbp.so
+	$(Q)$(INSTALL) -m 644 include/vbp.h $(DESTDIR)$(INCLUDEDIR)
+	$(Q)$(INSTALL) -m 644 doc/vbp.1 $(DESTDIR)$(MANDIR)/man1
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@REQUIRES@|$(LIB_PACKAGES)|' vbp.pc.in \
+	  > $(DESTDIR)$(LIBDIR)/pkgconfig/vbp.pc
+	@echo "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall:
+	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)%) $(DESTDIR)$(BINDIR)/vbp
 
 clean:
-	rm -rf $(BUILD)
+	$(Q)rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(PROGRAM_OBJECTS:.o=.d) $(TEST_PROGRAMS:=.d) $(TEST_SUPPORT:.o=.d)
+help:
+	@echo 'make                 $(BUILD)/vbp, $(BUILD)/libvbp.a, $(BUILD)/libvbp.so'
+	@echo 'make test            build and run all tests; TESTS="npy queue" runs those with such names'
+	@echo 'make install         into PREFIX ($(PREFIX)), below DESTDIR if that is set'
+	@echo 'make uninstall       removes what install put there'
+	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
+	@echo 'make check-layers    includes point from upper layers to lower ones only'
+	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make clean           removes $(BUILD)'
+	@echo
+	@echo 'CC=clang             another compiler        CFLAGS="-O0 -g"   other optimisation'
+	@echo 'SANITIZER=...        address, undefined, thread or address,undefined, in a folder of its own'
+	@echo 'WERROR=1             warnings are errors     V=1               show the commands'
+	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
+
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS))

@@ -7,8 +7,8 @@
 /*
  * Sets *error (if not NULL) to the status and the formatted message and returns the status, so
  * that the place that notices can say `return error_set(error, VBP_ERROR_FORMAT, "...")`.
- * Control characters in the result are replaced by '?', so that text from files cannot break the
- * one line that is promised.
+ * The message is one line of valid UTF-8 whatever text from files is put into it: control
+ * characters and bytes that are no UTF-8 become '?', and what does not fit is cut off at the end.
  */
 int error_set(VbpError *error, VbpStatus status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

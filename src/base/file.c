@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,12 +15,15 @@ int file_read(const char *path, size_t limit, unsigned char **bytes, size_t *len
     FILE *stream = NULL;
     struct stat status;
     size_t size, got;
-    int result;
+    int descriptor, result;
 
     *bytes = NULL;
     *length = 0;
-    stream = fopen(path, "rb");
-    if (!stream || fstat(fileno(stream), &status) != 0) {
+    /* Without waiting, as opening a pipe would, until it is known to be a regular file. */
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor >= 0)
+        stream = fdopen(descriptor, "rb");
+    if (!stream || fstat(descriptor, &status) != 0) {
         result = error_set_errno(error, "cannot open", path);
         goto done;
     }
@@ -57,6 +61,8 @@ done:
     free(buffer);
     if (stream)
         fclose(stream);
+    else if (descriptor >= 0)
+        close(descriptor);
     return result;
 }
 
@@ -85,54 +91,64 @@ char *file_partial_path(const char *path)
 
 int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error)
 {
+    struct stat status;
+    bool direct = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+    int result;
+
     *writer = (struct file_writer){0};
     writer->path = memory_copy_text(path);
-    writer->partial_path = file_partial_path(path);
-    if (!writer->path || !writer->partial_path) {
-        file_writer_abandon(writer);
-        return error_out_of_memory(error);
+    if (!direct)
+        writer->partial_path = file_partial_path(path);
+    if (!writer->path || (!direct && !writer->partial_path)) {
+        result = error_out_of_memory(error);
+        goto fail;
     }
-    writer->stream = fopen(writer->partial_path, "wb");
+    writer->stream = fopen(direct ? path : writer->partial_path, "wbe");
     if (!writer->stream) {
-        int result = error_set_errno(error, "cannot write", path);
-
-        file_writer_abandon(writer);
-        return result;
+        result = error_set_errno(error, "cannot write", path);
+        free(writer->partial_path); /* not ours, should there be one */
+        writer->partial_path = NULL;
+        goto fail;
     }
     return VBP_OK;
+fail:
+    file_writer_abandon(writer);
+    return result;
 }
 
 int file_writer_commit(struct file_writer *writer, VbpError *error)
 {
-    FILE *stream = writer->stream;
-    bool failed;
+    bool written;
+    int result = VBP_OK;
 
     errno = 0;
-    failed = fflush(stream) != 0 || ferror(stream);
-    if (!failed) {
+    written = fflush(writer->stream) == 0 && !ferror(writer->stream);
+    if (!written && errno == 0) {
+        /* A write failed earlier and its errno is gone. One more write will say why. */
+        clearerr(writer->stream);
+        if (fputc(0, writer->stream) != EOF && fflush(writer->stream) == 0)
+            errno = EIO;
+    }
+    if (written) {
+        written = fclose(writer->stream) == 0;
         writer->stream = NULL;
-        failed = fclose(stream) != 0 || rename(writer->partial_path, writer->path) != 0;
     }
-    if (failed) {
-        int result = error_set_errno(error, "cannot write", writer->path);
-
-        if (!writer->stream)
-            unlink(writer->partial_path);
-        file_writer_abandon(writer);
-        return result;
+    if (!written || (writer->partial_path && rename(writer->partial_path, writer->path) != 0)) {
+        result = error_set_errno(error, "cannot write", writer->path);
+    } else {
+        free(writer->partial_path);
+        writer->partial_path = NULL;
     }
-    free(writer->path);
-    free(writer->partial_path);
-    *writer = (struct file_writer){0};
-    return VBP_OK;
+    file_writer_abandon(writer);
+    return result;
 }
 
 void file_writer_abandon(struct file_writer *writer)
 {
-    if (writer->stream) {
+    if (writer->stream)
         fclose(writer->stream);
+    if (writer->partial_path)
         unlink(writer->partial_path);
-    }
     free(writer->path);
     free(writer->partial_path);
     *writer = (struct file_writer){0};

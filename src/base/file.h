@@ -25,11 +25,13 @@ bool file_same(const char *a, const char *b);
  *
  *     begin -> write to .stream ... -> commit    the file is there, whole
  *                                  \-> abandon   nothing is left
+ *
+ * What is no regular file (/dev/stdout, a pipe) is written to as it is and never replaced.
  */
 struct file_writer {
     FILE *stream;       /* what the caller writes to; NULL when not open */
     char *path;         /* the final name */
-    char *partial_path; /* the name until then */
+    char *partial_path; /* the name until then; NULL when written to path itself */
 };
 
 int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error);

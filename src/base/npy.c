@@ -27,18 +27,20 @@ static const char *header_value(const char *header, const char *key)
     return value;
 }
 
+static const char *skip_blanks(const char *text)
+{
+    return text + strspn(text, " ");
+}
+
+/* A tuple of extents: "()", "(3,)", "(2, 3)". */
 static bool parse_shape(const char *text, struct npy *array)
 {
     if (*text++ != '(')
         return false;
     array->count = 1;
-    for (;;) {
+    for (text = skip_blanks(text); *text != ')';) {
         size_t extent = 0;
 
-        while (*text == ' ' || *text == ',')
-            text++;
-        if (*text == ')')
-            return true;
         if (!isdigit((unsigned char)*text) || array->rank == NPY_MAX_RANK)
             return false;
         for (; isdigit((unsigned char)*text); text++) {
@@ -51,7 +53,13 @@ static bool parse_shape(const char *text, struct npy *array)
         array->extent[array->rank++] = extent;
         if (!size_multiply(array->count, extent, &array->count))
             return false;
+        text = skip_blanks(text);
+        if (*text == ',')
+            text = skip_blanks(text + 1);
+        else if (*text != ')')
+            return false;
     }
+    return true;
 }
 
 /* Finds the header text; *data_offset is where the elements start. */
@@ -66,7 +74,7 @@ static bool split_header(const unsigned char *bytes, size_t length, const char *
         start = 10;
         *header_length = (size_t)(bytes[8] | bytes[9] << 8);
     } else {
-        if (bytes[6] > 3 || length < 12)
+        if (bytes[6] == 0 || bytes[6] > 3 || length < 12)
             return false;
         start = 12;
         *header_length =
@@ -169,6 +177,9 @@ int npy_write(const char *path, enum npy_type type, const void *data, int rank,
     size_t count = 1, used = 0, padded;
     int result;
 
+    if (rank < 0 || rank > NPY_MAX_RANK)
+        return error_set(error, VBP_ERROR_ARGUMENT, "%s: %d axes, at most %d can be written", path,
+                         rank, NPY_MAX_RANK);
     for (int i = 0; i < rank; i++) {
         used += (size_t)snprintf(shape + used, sizeof(shape) - used, "%zu%s", extent[i],
                                  i + 1 < rank ? ", "

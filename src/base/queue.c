@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 
 struct queue {
@@ -18,7 +19,7 @@ struct queue {
     size_t count;
     bool closed;
     bool aborted;
-    unsigned char items[];
+    _Alignas(max_align_t) unsigned char items[]; /* release() looks at them in place */
 };
 
 struct queue *queue_create(size_t capacity, size_t item_size)

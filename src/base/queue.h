@@ -31,7 +31,10 @@ enum queue_result queue_pop(struct queue *queue, void *item);
 /* The same without waiting. */
 enum queue_result queue_try_pop(struct queue *queue, void *item);
 
-/* Takes out all items and releases them. Wakes a waiting producer. */
+/*
+ * Takes out all items and releases them. Wakes a waiting producer. release (may be NULL) runs with
+ * the queue's lock held: it must not use the queue.
+ */
 void queue_flush(struct queue *queue, void (*release)(void *item));
 
 /* No more pushes; what is inside can still be popped. */
