@@ -39,15 +39,31 @@ static void redirect(struct graph *graph, int from, int to)
     }
 }
 
-static void drop_identities(struct graph *graph)
+/*
+ * An output keeps its name by keeping its node. Where both sides of an identity branch, it stays as
+ * well (it takes no time): the mask's mean over the readers of a tensor is not the mean over the
+ * readers of both.
+ */
+static int drop_identities(struct graph *graph, VbpError *error)
 {
+    int *readers = memory_array((size_t)graph->tensor_count, sizeof(*readers));
+
+    if (!readers)
+        return error_out_of_memory(error);
+    for (int t = 0; t < graph->tensor_count; t++)
+        readers[t] = graph->first_reader[t + 1] - graph->first_reader[t];
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
+        int from = node->output, to = node->inputs[0];
 
-        /* An output keeps its name by keeping its node. */
-        if (node->kind == NODE_IDENTITY && !is_output(graph, node->output))
-            redirect(graph, node->output, node->inputs[0]);
+        if (node->kind != NODE_IDENTITY || is_output(graph, from) ||
+            (readers[from] > 1 && readers[to] > 1))
+            continue;
+        redirect(graph, from, to);
+        readers[to] += readers[from] - 1;
     }
+    free(readers);
+    return VBP_OK;
 }
 
 /* factor and offset of a batch normalisation: 2 x channels floats, to be freed; NULL no memory. */
@@ -208,8 +224,9 @@ int graph_fold(struct graph *graph, VbpError *error)
 {
     int result;
 
-    drop_identities(graph);
-    result = graph_finish(graph, error);
+    result = drop_identities(graph, error);
+    if (result == VBP_OK)
+        result = graph_finish(graph, error);
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
         bool folded = false;
 
