@@ -215,6 +215,32 @@ void network_finish(struct graph *graph, int output)
         fail_msg("%s", error.message);
 }
 
+size_t network_elements(const struct graph *graph, int tensor)
+{
+    return (size_t)shape_elements(&graph->tensors[tensor].shape);
+}
+
+struct forward *network_forward(const struct graph *graph, bool keep_all, VbpAverage average)
+{
+    const struct forward_options options = {
+        .keep_all = keep_all, .level_averages = true, .average = average};
+    struct forward *forward;
+    VbpError error;
+
+    if (forward_create(&forward, graph, &options, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    return forward;
+}
+
+void network_run(struct forward *forward, const struct graph *graph, const float *input)
+{
+    VbpError error;
+
+    memcpy(forward_input(forward), input, network_elements(graph, graph->input) * sizeof(float));
+    if (forward_run(forward, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+}
+
 /* ---- Random networks ------------------------------------------------------------------------ */
 
 #define POOL_MOST 40

@@ -6,6 +6,7 @@
 #define VBP_TESTS_SUPPORT_NETWORKS_H
 
 #include "graph/graph.h"
+#include "nn/forward.h"
 
 struct graph *network_begin(void);
 
@@ -46,6 +47,15 @@ enum {
     NETWORK_ALL = 7
 };
 struct graph *network_random(int features);
+
+/* Elements of a tensor. */
+size_t network_elements(const struct graph *graph, int tensor);
+
+/* A forward pass over the graph with level averages, to be destroyed by forward_destroy. */
+struct forward *network_forward(const struct graph *graph, bool keep_all, VbpAverage average);
+
+/* Runs it on the input (as many floats as the graph's input has elements). */
+void network_run(struct forward *forward, const struct graph *graph, const float *input);
 
 /*
  * Every tensor of the graph for this input, by the definitions of the nodes, all in double: a
