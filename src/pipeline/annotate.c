@@ -158,8 +158,8 @@ int annotator_draw(struct annotator *annotator, const struct analysed_frame *fra
                    const struct annotate_options *options, AVFrame **picture, VbpError *error)
 {
     struct surface surface;
-    int result = adopt_size(annotator, frame->frame.picture, frame->analysis,
-                            options->is_input, error);
+    int result =
+        adopt_size(annotator, frame->frame.picture, frame->analysis, options->is_input, error);
 
     *picture = NULL;
     if (result != VBP_OK)
