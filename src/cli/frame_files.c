@@ -77,7 +77,7 @@ static int make_report(const struct frame_files *files, char **text, VbpError *e
 {
     cJSON *root = cJSON_CreateObject(), *object;
     float minimum, maximum;
-    double mean, top;
+    double mean = 0, top = 0;
     int height, width, result;
     const float *mask = vbp_runner_mask(files->runner, &height, &width);
 
