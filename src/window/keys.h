@@ -5,7 +5,7 @@
 #include <SDL_keycode.h>
 #include <stddef.h>
 
-enum command {
+enum window_command {
     COMMAND_NONE,
     COMMAND_PAUSE,
     COMMAND_STEP,    /* amount: frames */
@@ -28,7 +28,7 @@ enum command {
 
 /* What a key asks for. */
 struct key_command {
-    enum command command; /* COMMAND_NONE: nothing */
+    enum window_command command; /* COMMAND_NONE: nothing */
     double amount;
 };
 

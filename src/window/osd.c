@@ -312,7 +312,8 @@ static int update_message(struct osd *osd, double now, double *deadline, VbpErro
 static int update_assumptions(struct osd *osd, double now, double *deadline, VbpError *error)
 {
     struct layer *layer = &osd->assumption_layer;
-    bool shown = osd_shows_assumptions(osd, now);
+    /* The key list stands where a wide panel would reach. */
+    bool shown = osd_shows_assumptions(osd, now) && !osd->keys_shown;
     int result = VBP_OK;
 
     if (layer->visible != shown)
@@ -322,8 +323,8 @@ static int update_assumptions(struct osd *osd, double now, double *deadline, Vbp
     if (!shown)
         return VBP_OK;
     if (osd->assumptions_stale)
-        result = draw_lines(osd, layer, "Assumed, since no card says so",
-                            (const char *const *)osd->lines, osd->line_count, error);
+        result = draw_lines(osd, layer, "Assumed about the model", (const char *const *)osd->lines,
+                            osd->line_count, error);
     osd->assumptions_stale = false;
     layer->x = osd->margin;
     layer->y = osd->height - osd->margin - layer->height;

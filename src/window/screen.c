@@ -69,7 +69,7 @@ static void choose_size(const struct screen_options *options, int *width, int *h
  */
 static bool is_emulated(SDL_Renderer *renderer)
 {
-    typedef const unsigned char *(APIENTRY * get_string_function)(unsigned int name);
+    typedef const unsigned char *(*get_string_function)(unsigned int name);
     static const char *const emulations[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned int renderer_name = 0x1F01; /* GL_RENDERER */
     get_string_function get_string;
@@ -110,8 +110,6 @@ int screen_open(struct screen **screen, const struct screen_options *options, Vb
     *screen = NULL;
     if (!s)
         return error_out_of_memory(error);
-    if (options->fullscreen)
-        flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
     s->sample_aspect_ratio = options->sample_aspect_ratio;
     choose_size(options, &width, &height);
     s->window = SDL_CreateWindow(options->title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED,
@@ -126,7 +124,7 @@ int screen_open(struct screen **screen, const struct screen_options *options, Vb
         goto done;
     }
     SDL_SetWindowMinimumSize(s->window, 160, 90);
-    SDL_ShowCursor(options->fullscreen ? SDL_DISABLE : SDL_ENABLE);
+    screen_set_fullscreen(s, options->fullscreen);
     SDL_StartTextInput();
     *screen = s;
     s = NULL;
@@ -158,9 +156,47 @@ void screen_set_title(struct screen *screen, const char *title)
     SDL_SetWindowTitle(screen->window, title);
 }
 
+/* True where nothing draws frames around windows: no window manager will act on our behalf. */
+static bool is_unmanaged(const struct screen *screen)
+{
+    const char *driver = SDL_GetCurrentVideoDriver();
+    int top = 0, left = 0, bottom = 0, right = 0;
+
+    if (!driver || SDL_strcmp(driver, "x11") != 0)
+        return false;
+    SDL_GetWindowBordersSize(screen->window, &top, &left, &bottom, &right);
+    return top == 0 && left == 0 && bottom == 0 && right == 0;
+}
+
+/* On X11 it is the window manager that makes windows large; without one it is done by hand. */
+static void cover_display(struct screen *screen, bool cover)
+{
+    SDL_Rect display;
+
+    if (!cover) {
+        SDL_SetWindowSize(screen->window, screen->windowed.w, screen->windowed.h);
+        SDL_SetWindowPosition(screen->window, screen->windowed.x, screen->windowed.y);
+        screen->covers_display = false;
+        return;
+    }
+    if (SDL_GetDisplayBounds(SDL_GetWindowDisplayIndex(screen->window), &display) != 0)
+        return;
+    SDL_GetWindowSize(screen->window, &screen->windowed.w, &screen->windowed.h);
+    SDL_GetWindowPosition(screen->window, &screen->windowed.x, &screen->windowed.y);
+    SDL_SetWindowPosition(screen->window, display.x, display.y);
+    SDL_SetWindowSize(screen->window, display.w, display.h);
+    screen->covers_display = true;
+}
+
 void screen_set_fullscreen(struct screen *screen, bool fullscreen)
 {
+    if (fullscreen == screen_is_fullscreen(screen))
+        return;
+    if (fullscreen && is_unmanaged(screen))
+        cover_display(screen, true);
     SDL_SetWindowFullscreen(screen->window, fullscreen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+    if (!fullscreen && screen->covers_display)
+        cover_display(screen, false);
     SDL_ShowCursor(fullscreen ? SDL_DISABLE : SDL_ENABLE);
 }
 

@@ -8,6 +8,9 @@
 struct screen {
     SDL_Window *window;
     SDL_Renderer *renderer;
+    bool covers_display; /* by its size, without the help of a window manager */
+    SDL_Rect windowed;   /* place and size to go back to then */
+
     SDL_Texture *picture; /* NULL before the first upload */
     Uint32 picture_format;
     int picture_width, picture_height;

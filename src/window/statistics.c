@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <string.h>
 
 static const char *const stage_names[STAGE_COUNT] = {[STAGE_DECODE] = "decode_ms",
@@ -29,6 +30,12 @@ void statistics_free(struct statistics *statistics)
     for (int i = 0; i < STAGE_COUNT; i++)
         free(statistics->series[i].samples);
     *statistics = (struct statistics){0};
+}
+
+/* To microseconds: more is noise. */
+static double rounded(double milliseconds)
+{
+    return round(milliseconds * 1e3) / 1e3;
 }
 
 static int compare_doubles(const void *left, const void *right)
@@ -61,9 +68,9 @@ static int add_series(cJSON *root, const char *name, const struct series *series
     }
     memcpy(sorted, series->samples, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), compare_doubles);
-    added = cJSON_AddNumberToObject(object, "min", sorted[0]) &&
-            cJSON_AddNumberToObject(object, "median", quantile(sorted, count, 0.5)) &&
-            cJSON_AddNumberToObject(object, "p99", quantile(sorted, count, 0.99));
+    added = cJSON_AddNumberToObject(object, "min", rounded(sorted[0])) &&
+            cJSON_AddNumberToObject(object, "median", rounded(quantile(sorted, count, 0.5))) &&
+            cJSON_AddNumberToObject(object, "p99", rounded(quantile(sorted, count, 0.99)));
     free(sorted);
     return added;
 }
@@ -79,7 +86,7 @@ static int add_all(cJSON *root, const struct statistics *statistics)
         {"frames_dropped", (double)statistics->frames_dropped},
         {"seeks", (double)statistics->seeks},
         {"damaged_packets", (double)statistics->damaged_packets},
-        {"duration_s", statistics->duration_s},
+        {"duration_s", rounded(statistics->duration_s)},
     };
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
