@@ -491,6 +491,47 @@ static void keeps_colors(void **state)
     }
 }
 
+/* Gray becomes luma, of the range that video has. */
+static void keeps_gray(void **state)
+{
+    (void)state;
+    for (int full_range = 0; full_range < 2; full_range++) {
+        struct writer_options options = {.crf = 1,
+                                         .width = 64,
+                                         .height = 48,
+                                         .format = AV_PIX_FMT_GRAY8,
+                                         .time_base = {1, 10},
+                                         .color_range =
+                                             full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG};
+        const char *path = clip_path("gray.mp4");
+        struct frame_pool *pool = NULL;
+        struct source *source;
+        struct writer *writer;
+        struct frame frame;
+        VbpError error;
+        AVFrame *picture = frame_pool_take(&pool, AV_PIX_FMT_GRAY8, 64, 48, &error);
+
+        assert_non_null(picture);
+        frame_pool_free(&pool);
+        memset(picture->data[0], 200, (size_t)picture->linesize[0] * 48);
+        picture->color_range = options.color_range;
+        picture->pts = 0;
+        if (writer_open(&writer, path, &options, &error) != VBP_OK)
+            fail_msg("%s", error.message);
+        assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
+        assert_int_equal(writer_finish(writer, &error), VBP_OK);
+        writer_close(&writer);
+        av_frame_free(&picture);
+        source = open_source(path);
+        assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
+        assert_int_equal(frame_image(&frame).full_range, 0);
+        assert_near(frame.picture->data[0][frame.picture->linesize[0] * 24 + 32],
+                    full_range ? 16 + 200 * 219 / 255.0 : 200, 1.5, "luma for range", full_range);
+        frame_release(&frame);
+        source_close(&source);
+    }
+}
+
 static void expect_refusal(const char *path, struct writer_options options, int status,
                            const char *words)
 {
@@ -724,6 +765,7 @@ int main(void)
         cmocka_unit_test(cuts_a_clip_out_of_the_middle),
         cmocka_unit_test(loses_no_row_of_odd_sizes),
         cmocka_unit_test(keeps_colors),
+        cmocka_unit_test(keeps_gray),
         cmocka_unit_test(refuses_what_cannot_be_written),
         cmocka_unit_test(refuses_pictures_that_do_not_fit),
         cmocka_unit_test(reports_a_full_disk),
