@@ -334,7 +334,8 @@ static int write_packet(struct writer *writer, AVPacket *packet, VbpError *error
     if (end->pts == AV_NOPTS_VALUE || packet->pts >= end->pts)
         *end = (struct container_end){packet->pts, packet->duration,
                                       writer->output->streams[stream]->time_base};
-    waiting->duration = packet->dts - waiting->dts;
+    if (waiting->data)
+        waiting->duration = packet->dts - waiting->dts;
     result = write_waiting(writer, stream, error);
     av_packet_move_ref(waiting, packet);
     if (result == VBP_OK && !writer->container->fragmented)

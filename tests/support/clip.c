@@ -25,7 +25,7 @@
 static char folder[64];
 
 /* LeakSanitizer asks for this by name. libx265 does not free all it allocates. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libx265";
