@@ -63,6 +63,7 @@ struct copy {
     int64_t first, count;       /* frames; count 0: all from there on */
     bool audio;
     bool from_zero; /* the first frame's time becomes 0 */
+    bool uneven;    /* frames are not evenly spaced */
 };
 
 static void copy_clip(const struct copy *copy)
@@ -174,7 +175,7 @@ static void assert_near(double a, double b, double tolerance, const char *what, 
 
 /*
  * Tracks agree in number and times, from packet `first` of the original on, shifted by `shift`
- * seconds; audio also in content and durations. exact: closer than any clock's tick.
+ * seconds; audio also in content and durations.
  */
 static void compare_tracks(const char *original, const char *copy, enum AVMediaType type, int first,
                            int count, double shift, double tolerance)
@@ -192,28 +193,38 @@ static void compare_tracks(const char *original, const char *copy, enum AVMediaT
         if (type == AVMEDIA_TYPE_AUDIO) {
             assert_int_equal(a->size, b->size);
             assert_true(a->sum == b->sum);
-            assert_near(a->duration, b->duration, tolerance, "duration", i);
+            /* FFmpeg's demuxer cuts the last one short where a track starts later than the file. */
+            if (shift == 0 || i + 1 < count)
+                assert_near(a->duration, b->duration, tolerance, "duration", i);
         }
     }
     free(wanted);
     free(got);
 }
 
-/* Source and copy, as source.h reads them: numbers, times, durations, drawn numbers if any. */
-static void compare_frames(const char *original, const char *copy, bool drawn, double tolerance)
+/*
+ * Source and copy, as source.h reads them: numbers, times, durations, drawn numbers if any. How
+ * long the last of unevenly spaced and reordered frames is shown, FFmpeg's demuxers do not tell.
+ */
+static void compare_frames(const char *original, const char *copy, bool drawn, bool uneven_times,
+                           double tolerance)
 {
+    double last_tolerance = uneven_times ? 0.1 : tolerance * 2;
     struct source *wanted = open_source(original), *got = open_source(copy);
     struct frame a, b;
     VbpError error;
 
     assert_int_equal(source_info(got)->frame_count, source_info(wanted)->frame_count);
-    assert_near(source_info(got)->duration, source_info(wanted)->duration, tolerance, "duration",
-                -1);
+    assert_near(source_info(got)->duration, source_info(wanted)->duration, last_tolerance,
+                "duration", -1);
     for (int64_t i = 0; source_read(wanted, &a, &error) == SOURCE_FRAME; i++) {
         assert_int_equal(source_read(got, &b, &error), SOURCE_FRAME);
         assert_int_equal(b.number, i);
         assert_near(b.time, a.time, tolerance, "time", (int)i);
-        assert_near(b.duration, a.duration, tolerance * 2, "duration", (int)i);
+        assert_true(b.duration > 0);
+        assert_near(b.duration, a.duration,
+                    i + 1 < source_info(got)->frame_count ? tolerance * 2 : last_tolerance,
+                    "duration", (int)i);
         assert_int_equal(a.picture->width, b.picture->width);
         assert_int_equal(a.picture->height, b.picture->height);
         if (drawn)
@@ -229,7 +240,7 @@ static void compare_frames(const char *original, const char *copy, bool drawn, d
 static void check_copy(const struct copy *copy, bool drawn, double tolerance)
 {
     copy_clip(copy);
-    compare_frames(copy->from, copy->to, drawn, tolerance);
+    compare_frames(copy->from, copy->to, drawn, copy->uneven, tolerance);
     compare_tracks(copy->from, copy->to, AVMEDIA_TYPE_VIDEO, 0, 0, 0, tolerance);
     if (copy->audio)
         compare_tracks(copy->from, copy->to, AVMEDIA_TYPE_AUDIO, 0, 0, 0, tolerance);
@@ -297,12 +308,16 @@ static void keeps_variable_frame_rate(void **state)
 
     (void)state;
     clip_make(&clip);
+    check_copy(&(struct copy){.from = clip.path,
+                              .to = clip_path("copy.mp4"),
+                              .audio = true,
+                              .uneven = true,
+                              .preset = "medium"},
+               true, 1e-6);
     check_copy(
         &(struct copy){
-            .from = clip.path, .to = clip_path("copy.mp4"), .audio = true, .preset = "medium"},
-        true, 1e-6);
-    check_copy(&(struct copy){.from = clip.path, .to = clip_path("copy.mkv"), .audio = true}, true,
-               0.0011);
+            .from = clip.path, .to = clip_path("copy.mkv"), .audio = true, .uneven = true},
+        true, 0.0011);
 }
 
 static void cuts_a_clip_out_of_the_middle(void **state)
@@ -471,6 +486,47 @@ static void keeps_colors(void **state)
             for (int i = 0; i < 3; i++)
                 assert_near(rgb[i], i == field ? 255 : 0, 8, "colour in case", (int)c);
         }
+        frame_release(&frame);
+        source_close(&source);
+    }
+}
+
+/* Gray becomes luma, of the range that video has. */
+static void keeps_gray(void **state)
+{
+    (void)state;
+    for (int full_range = 0; full_range < 2; full_range++) {
+        struct writer_options options = {.crf = 1,
+                                         .width = 64,
+                                         .height = 48,
+                                         .format = AV_PIX_FMT_GRAY8,
+                                         .time_base = {1, 10},
+                                         .color_range =
+                                             full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG};
+        const char *path = clip_path("gray.mp4");
+        struct frame_pool *pool = NULL;
+        struct source *source;
+        struct writer *writer;
+        struct frame frame;
+        VbpError error;
+        AVFrame *picture = frame_pool_take(&pool, AV_PIX_FMT_GRAY8, 64, 48, &error);
+
+        assert_non_null(picture);
+        frame_pool_free(&pool);
+        memset(picture->data[0], 200, (size_t)picture->linesize[0] * 48);
+        picture->color_range = options.color_range;
+        picture->pts = 0;
+        if (writer_open(&writer, path, &options, &error) != VBP_OK)
+            fail_msg("%s", error.message);
+        assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
+        assert_int_equal(writer_finish(writer, &error), VBP_OK);
+        writer_close(&writer);
+        av_frame_free(&picture);
+        source = open_source(path);
+        assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
+        assert_int_equal(frame_image(&frame).full_range, 0);
+        assert_near(frame.picture->data[0][frame.picture->linesize[0] * 24 + 32],
+                    full_range ? 16 + 200 * 219 / 255.0 : 200, 1.5, "luma for range", full_range);
         frame_release(&frame);
         source_close(&source);
     }
@@ -668,22 +724,24 @@ static void survives_being_killed(void **state)
     }
 }
 
-static void check_drive(const char *path, bool audio)
+static void check_drive(const char *path, bool uneven_times)
 {
     if (!file_exists(path)) {
         print_message("%s is not there\n", path);
         skip();
     }
-    check_copy(
-        &(struct copy){
-            .from = path, .to = clip_path("drive.mp4"), .audio = audio, .preset = "veryfast"},
-        false, 1e-6);
+    check_copy(&(struct copy){.from = path,
+                              .to = clip_path("drive.mp4"),
+                              .audio = true,
+                              .uneven = uneven_times,
+                              .preset = "veryfast"},
+               false, 1e-6);
 }
 
 static void copies_the_highway(void **state)
 {
     (void)state;
-    check_drive(DATA "videos/highway-h264-540p25.mp4", true);
+    check_drive(DATA "videos/highway-h264-540p25.mp4", false);
 }
 
 static void copies_the_motorway(void **state)
@@ -707,6 +765,7 @@ int main(void)
         cmocka_unit_test(cuts_a_clip_out_of_the_middle),
         cmocka_unit_test(loses_no_row_of_odd_sizes),
         cmocka_unit_test(keeps_colors),
+        cmocka_unit_test(keeps_gray),
         cmocka_unit_test(refuses_what_cannot_be_written),
         cmocka_unit_test(refuses_pictures_that_do_not_fit),
         cmocka_unit_test(reports_a_full_disk),
