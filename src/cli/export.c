@@ -33,7 +33,6 @@ struct job {
     struct annotator *annotator;
     struct writer *writer;
     struct progress *progress;
-    int64_t first_pts; /* what becomes 0 in a clip that starts later than its source */
 };
 
 static bool take_option(void *context, int option, const char *value)
@@ -85,11 +84,12 @@ static enum AVPixelFormat output_format(const AVFrame *picture)
     }
 }
 
-static int open_writer(struct job *job, const AVFrame *picture, VbpError *error)
+/* For a clip that begins with `frame`, drawn as `picture`. */
+static int open_writer(struct job *job, const struct frame *frame, const AVFrame *picture,
+                       VbpError *error)
 {
     const struct source_info *info = source_info(job->source);
     const struct export_options *options = job->options;
-    bool cut = options->start > 0 || options->end > 0;
     struct writer_options writer_options = {
         .codec = options->codec,
         .crf = options->crf,
@@ -105,12 +105,16 @@ static int open_writer(struct job *job, const AVFrame *picture, VbpError *error)
         .color_primaries = picture->color_primaries,
         .color_transfer = picture->color_trc,
         .audio_source = info->has_audio ? job->name : NULL,
-        .audio_start = cut ? (double)job->first_pts * av_q2d(info->time_base) : 0,
         .audio_end = -1,
     };
 
+    if (options->start > 0) {
+        writer_options.origin_pts = frame->pts;
+        writer_options.audio_start = (double)frame->pts * av_q2d(info->time_base);
+    }
     if (options->end > 0)
-        writer_options.audio_end = writer_options.audio_start + options->end - options->start;
+        writer_options.audio_end =
+            (double)frame->pts * av_q2d(info->time_base) + options->end - frame->time;
     return writer_open(&job->writer, options->output, &writer_options, error);
 }
 
@@ -122,7 +126,6 @@ static int open_annotator(struct job *job, const AVFrame *picture, VbpError *err
 static int write_frame(struct job *job, const struct analysed_frame *frame, VbpError *error)
 {
     struct annotate_options annotate = annotate_default_options();
-    bool cut = job->options->start > 0 || job->options->end > 0;
     AVFrame *picture = NULL;
     int result = VBP_OK;
 
@@ -131,12 +134,10 @@ static int write_frame(struct job *job, const struct analysed_frame *frame, VbpE
         result = open_annotator(job, frame->frame.picture, error);
     if (result == VBP_OK)
         result = annotator_draw(job->annotator, frame, &annotate, &picture, error);
-    if (result == VBP_OK && !job->writer) {
-        job->first_pts = frame->frame.pts;
-        result = open_writer(job, picture, error);
-    }
+    if (result == VBP_OK && !job->writer)
+        result = open_writer(job, &frame->frame, picture, error);
     if (result == VBP_OK) {
-        picture->pts = frame->frame.pts - (cut ? job->first_pts : 0);
+        picture->pts = frame->frame.pts;
         result = writer_write(job->writer, picture, error);
     }
     av_frame_free(&picture);

@@ -77,11 +77,15 @@ static int make_report(const struct frame_files *files, char **text, VbpError *e
 {
     cJSON *root = cJSON_CreateObject(), *object;
     float minimum, maximum;
-    double mean, top;
+    double mean = 0, top = 0;
     int height, width, result;
     const float *mask = vbp_runner_mask(files->runner, &height, &width);
 
     result = mask_statistics(mask, (size_t)height * (size_t)width, &mean, &top, error);
+    if (result != VBP_OK) {
+        cJSON_Delete(root);
+        return result;
+    }
     vbp_runner_mask_range(files->runner, &minimum, &maximum);
     cJSON_AddNumberToObject(root, "frame", (double)files->frame_number);
     cJSON_AddNumberToObject(root, "time", files->time);
@@ -99,9 +103,7 @@ static int make_report(const struct frame_files *files, char **text, VbpError *e
         cJSON_AddItemToArray(object, cJSON_CreateString(files->model->assumptions[i]));
     *text = cJSON_Print(root);
     cJSON_Delete(root);
-    if (result == VBP_OK && !*text)
-        result = error_out_of_memory(error);
-    return result;
+    return *text ? VBP_OK : error_out_of_memory(error);
 }
 
 static int write_report(const struct frame_files *files, struct output_folder *folder,

@@ -4,7 +4,7 @@
 
 #include "draw/text.h"
 
-/* A filled rectangle with rounded corners; radius in pixels. */
+/* A filled rectangle with rounded corners; radius in pixels. Cannot fail: returns VBP_OK. */
 int gauge_draw_panel(struct surface *surface, int x, int y, int width, int height, int radius,
                      struct color color);
 
