@@ -86,13 +86,13 @@ int onnx_value_add_tensor(struct onnx_loader *loader, const char *name,
                           const Onnx__TensorProto *tensor, VbpError *error);
 
 /* The elements of a float constant; NULL with *error set. They live as long as the loader. */
-const float *onnx_value_floats(struct onnx_loader *loader, int value, VbpError *error);
+const float *onnx_value_floats(struct onnx_loader *loader, int index, VbpError *error);
 
 /* The elements of an integer constant (never NULL for one). */
-const int64_t *onnx_value_integers(const struct onnx_loader *loader, int value);
+const int64_t *onnx_value_integers(const struct onnx_loader *loader, int index);
 
 /* The graph's tensor of a value; a constant is put into the graph when first asked for. */
-int onnx_value_tensor(struct onnx_loader *loader, int value, VbpError *error);
+int onnx_value_tensor(struct onnx_loader *loader, int index, VbpError *error);
 
 /* Takes elements off the budget. VBP_ERROR_UNSUPPORTED where it is used up. */
 int onnx_spend(struct onnx_loader *loader, int64_t elements, VbpError *error);
