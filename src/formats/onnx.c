@@ -68,8 +68,9 @@ static bool read_varint(const unsigned char **cursor, const unsigned char *end, 
  */
 bool onnx_recognise(const unsigned char *bytes, size_t length)
 {
-    static const signed char wire_type[27] = {-1, 0, 2,  2,  2,  0,  2,  2, 2,  -1, -1, -1, -1,
-                                              -1, 2, -1, -1, -1, -1, -1, 2, -1, -1, -1, -1, 2};
+    static const signed char wire_type[27] = {
+        -1, 0,  2,  2,  2,  0,  2, 2,  2,  -1, -1, -1, -1, -1, /* 0 to 13 */
+        2,  -1, -1, -1, -1, -1, 2, -1, -1, -1, -1, 2,  2};     /* 14 to 26 */
     const unsigned char *cursor = bytes, *end = bytes + length;
     bool version = false, graph = false;
 

@@ -429,7 +429,7 @@ int64_t torch7_tensor_count(const struct torch7_object *tensor)
 
 void torch7_tensor_read(const struct torch7_object *tensor, float *elements)
 {
-    int64_t count = torch7_tensor_count(object);
+    int64_t count = torch7_tensor_count(tensor);
     int64_t position[TORCH7_MAX_RANK] = {0}, stride[TORCH7_MAX_RANK];
     int64_t offset = tensor->tensor.offset;
 
