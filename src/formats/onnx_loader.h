@@ -184,7 +184,7 @@ onnx_handler onnx_conv, onnx_batch_normalization, onnx_max_pool, onnx_average_po
 /* onnx_elementwise.c: operators on single elements */
 onnx_handler onnx_relu, onnx_leaky_relu, onnx_elu, onnx_selu, onnx_softplus, onnx_sigmoid,
     onnx_tanh, onnx_atan, onnx_gelu, onnx_clip, onnx_add, onnx_sub, onnx_mul, onnx_div,
-    onnx_identity, onnx_dropout, onnx_cast;
+    onnx_identity, onnx_dropout, onnx_pad, onnx_cast;
 
 /* onnx_shapes.c: operators that rearrange */
 onnx_handler onnx_constant, onnx_shape, onnx_concat, onnx_flatten, onnx_reshape, onnx_squeeze,

@@ -737,6 +737,33 @@ static void test_identities(void **state)
                   "output 'y' is the mask of a Dropout node, which is not supported");
 }
 
+static void test_pad(void **state)
+{
+    (void)state;
+    for (int opset = 10; opset <= 11; opset++) {
+        for (int64_t pad = 0; pad <= 1; pad++) {
+            struct onnx_builder b;
+            struct graph *graph;
+            Onnx__NodeProto *node;
+
+            begin_network(&b, opset);
+            onnx_builder_integers(&b, "p", NUMBERS(0, 0, 0, 0, 0, 0, 0, pad));
+            node = onnx_builder_node(&b, "Pad", "pad", opset < 11 ? "x" : "x p", "y");
+            if (opset < 11)
+                onnx_node_integers(&b, node, "pads", NUMBERS(0, 0, 0, 0, 0, 0, 0, pad));
+            if (pad > 0) {
+                check_refused(&b, VBP_ERROR_UNSUPPORTED,
+                              "node 'pad' (Pad): padding apart from convolution and pooling is "
+                              "not supported");
+                continue;
+            }
+            graph = load_good(&b);
+            assert_int_equal(graph->nodes[0].kind, NODE_IDENTITY);
+            graph_destroy(&graph);
+        }
+    }
+}
+
 /* x.view(x.size(0), -1) as PyTorch exports it, and a slice of a shape as TensorFlow's exporter
  * writes it. */
 static void test_shape_arithmetic(void **state)
@@ -865,6 +892,7 @@ int main(void)
         cmocka_unit_test(test_squeeze),
         cmocka_unit_test(test_transpose),
         cmocka_unit_test(test_identities),
+        cmocka_unit_test(test_pad),
         cmocka_unit_test(test_shape_arithmetic),
         cmocka_unit_test(test_gather),
         cmocka_unit_test(test_unknown_operators),
