@@ -352,6 +352,42 @@ static void test_head(void **state)
     }
 }
 
+/* Sizes of a picture and of a batch of one: which axes they make. */
+static void test_view(void **state)
+{
+    static const struct {
+        int count;
+        int64_t sizes[4];
+        const char *shape;
+    } cases[] = {
+        {2, {-1, 63}, "1x63"},      {2, {7, 9}, "1x7x9"},         {3, {1, 7, 9}, "1x1x7x9"},
+        {3, {3, -1, 7}, "1x3x3x7"}, {4, {1, 3, 3, 7}, "1x3x3x7"}, {1, {62}, NULL},
+    };
+    struct torch7_builder_file file;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct graph *graph;
+
+        begin_network(&file);
+        put_convolution(&file, 1, "nn.SpatialConvolution"); /* 3 x 3 x 7 */
+        begin_module(&file, 2, "nn.View");
+        torch7_key(&file, "size");
+        torch7_put_longs(&file, cases[i].count, cases[i].sizes);
+        torch7_end(&file);
+        end_network(&file);
+        if (!cases[i].shape) {
+            check_refused(&file, &hints_8x6, VBP_ERROR_FORMAT,
+                          "node 1 (nn.View '2 View'): 1x62 does not hold as many elements as "
+                          "1x3x3x7");
+            continue;
+        }
+        graph = load_good(&file, &hints_8x6);
+        check_shape(graph, graph->outputs[0], cases[i].shape);
+        graph_destroy(&graph);
+    }
+}
+
 static void put_branches(struct torch7_builder_file *file, int position, const char *class_name,
                          double dimension)
 {
@@ -774,11 +810,11 @@ int main(void)
         cmocka_unit_test(test_convolution), cmocka_unit_test(test_old_convolution),
         cmocka_unit_test(test_batch_norm),  cmocka_unit_test(test_activations),
         cmocka_unit_test(test_pooling),     cmocka_unit_test(test_head),
-        cmocka_unit_test(test_branches),    cmocka_unit_test(test_input_size),
-        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_cycle),       cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_bit_flips),
-        cmocka_unit_test(test_nethvf),
+        cmocka_unit_test(test_view),        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_input_size),  cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_cycle),
+        cmocka_unit_test(test_strides),     cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_bit_flips),   cmocka_unit_test(test_nethvf),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
