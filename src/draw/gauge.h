@@ -36,6 +36,13 @@ struct hud;
 /* For surfaces of about this size; font and wheel scale with the height. */
 int hud_create(struct hud **hud, int surface_width, int surface_height, VbpError *error);
 void hud_destroy(struct hud **hud);
+
+/*
+ * How much of a surface of that width hud_draw would use for these values, from the upper left
+ * corner on: for a surface that need not be as large as the window.
+ */
+void hud_size(const struct hud *hud, int surface_width, const struct hud_values *values, int *width,
+              int *height);
 void hud_draw(struct hud *hud, struct surface *surface, const struct hud_values *values);
 
 #endif

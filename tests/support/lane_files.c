@@ -1,6 +1,8 @@
 #include "support/lane_files.h"
 
 #include "base/file.h"
+#include "kernels/threads.h"
+#include "media/ffmpeg.h"
 #include "media/image_writer.h"
 #include "media/writer.h"
 #include "support/lane.h"
@@ -116,6 +118,8 @@ int lane_files_setup(void **state)
 {
     static struct lane_files files;
 
+    media_quiet_ffmpeg();
+    threads_limit_blas(1); /* as the program does: then results are the same to the bit */
     if (scratch_setup(state) != 0)
         return -1;
     name_file(files.model, sizeof(files.model), "lane.onnx");
