@@ -6,14 +6,14 @@
 
 #include <cmocka.h>
 
-void begin_network(struct onnx_builder *builder, int opset)
+void onnx_case_begin(struct onnx_builder *builder, int opset)
 {
     onnx_builder_begin(builder, opset);
     onnx_builder_input(builder, "x", NUMBERS(1, 2, 6, 8));
 }
 
-int load_network(struct onnx_builder *builder, const struct model_hints *hints,
-                 struct graph **graph, VbpError *error)
+int onnx_case_load(struct onnx_builder *builder, const struct model_hints *hints,
+                   struct graph **graph, VbpError *error)
 {
     unsigned char *bytes;
     size_t length;
@@ -29,32 +29,32 @@ int load_network(struct onnx_builder *builder, const struct model_hints *hints,
     return result;
 }
 
-struct graph *load_good(struct onnx_builder *builder)
+struct graph *onnx_case_good(struct onnx_builder *builder)
 {
     struct graph *graph;
     VbpError error = {0};
 
     onnx_builder_output(builder, "y");
-    if (load_network(builder, NULL, &graph, &error) != VBP_OK)
+    if (onnx_case_load(builder, NULL, &graph, &error) != VBP_OK)
         fail_msg("%s", error.message);
     return graph;
 }
 
-void check_refused(struct onnx_builder *builder, int status, const char *message)
+void onnx_case_refused(struct onnx_builder *builder, int status, const char *message)
 {
     struct graph *graph;
     VbpError error = {0};
     int result;
 
     onnx_builder_output(builder, "y");
-    result = load_network(builder, NULL, &graph, &error);
+    result = onnx_case_load(builder, NULL, &graph, &error);
     assert_string_equal(error.message, message);
     assert_int_equal(result, status);
     assert_int_equal(error.status, status);
     assert_null(graph);
 }
 
-const struct node *find_node(const struct graph *graph, const char *output)
+const struct node *onnx_case_node(const struct graph *graph, const char *output)
 {
     int tensor = graph_find_tensor(graph, output);
 

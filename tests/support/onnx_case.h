@@ -7,19 +7,19 @@
 #include "support/onnx_builder.h"
 
 /* Begins a network of that opset with the input "x" of 1x2x6x8. */
-void begin_network(struct onnx_builder *builder, int opset);
+void onnx_case_begin(struct onnx_builder *builder, int opset);
 
 /* Packs, ends the builder and loads. The graph is the caller's. The card is dropped. */
-int load_network(struct onnx_builder *builder, const struct model_hints *hints,
-                 struct graph **graph, VbpError *error);
+int onnx_case_load(struct onnx_builder *builder, const struct model_hints *hints,
+                   struct graph **graph, VbpError *error);
 
 /* The same with output "y" marked first; the test fails where it does not load. */
-struct graph *load_good(struct onnx_builder *builder);
+struct graph *onnx_case_good(struct onnx_builder *builder);
 
 /* The same where it has to be refused with exactly that message. */
-void check_refused(struct onnx_builder *builder, int status, const char *message);
+void onnx_case_refused(struct onnx_builder *builder, int status, const char *message);
 
 /* The node whose output is called that. */
-const struct node *find_node(const struct graph *graph, const char *output);
+const struct node *onnx_case_node(const struct graph *graph, const char *output);
 
 #endif

@@ -23,7 +23,7 @@ static void test_names(void **state)
     VbpError error;
 
     (void)state;
-    begin_network(&b, 21);
+    onnx_case_begin(&b, 21);
     onnx_builder_node(&b, "Relu", "relu", "x", "steering");
     onnx_builder_node(&b, "Tanh", "tanh", "x", "throttle");
     onnx_builder_node(&b, "Tanh", "unused", "x", "other");
@@ -82,7 +82,7 @@ static void test_input_size(void **state)
         onnx_builder_input(&b, "x", 4, cases[i].extents);
         onnx_builder_node(&b, "Relu", "r", "x", "y");
         onnx_builder_output(&b, "y");
-        result = load_network(&b, cases[i].hints, &graph, &error);
+        result = onnx_case_load(&b, cases[i].hints, &graph, &error);
         if (cases[i].shape) {
             assert_int_equal(result, VBP_OK);
             check_shape(graph, graph->input, cases[i].shape);
@@ -111,7 +111,7 @@ static void test_channels_last(void **state)
     onnx_builder_node(&b, "Conv", "c", "z w", "v");
     onnx_builder_node(&b, "Relu", "r", "v", "y");
     onnx_builder_output(&b, "y");
-    assert_int_equal(load_network(&b, &hints_8x6, &graph, &error), VBP_OK);
+    assert_int_equal(onnx_case_load(&b, &hints_8x6, &graph, &error), VBP_OK);
     check_shape(graph, graph->outputs[0], "1x4x4x6");
     assert_int_equal(graph->level_count, 1);
     assert_int_equal(graph->tensors[graph->input].axes.channel, 3);
@@ -124,39 +124,39 @@ static void test_input_refusals(void **state)
     Onnx__ValueInfoProto *input;
 
     (void)state;
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_input(&b, "speed", NUMBERS(1, 1));
     onnx_builder_node(&b, "Relu", "r", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "the network has more than one input ('x' and 'speed')");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "the network has more than one input ('x' and 'speed')");
 
     onnx_builder_begin(&b, 13);
     input = onnx_builder_input(&b, "x", NUMBERS(1, 3, 4, 4));
     input->type->tensor_type->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
     onnx_builder_node(&b, "Relu", "r", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "input 'x' does not take floats (type 2), which is not supported");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "input 'x' does not take floats (type 2), which is not supported");
 
     onnx_builder_begin(&b, 13);
     input = onnx_builder_input(&b, "x", NUMBERS(1, 3, 4, 4));
     input->type->tensor_type->shape = NULL;
     onnx_builder_node(&b, "Relu", "r", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED, "input 'x' has no shape");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "input 'x' has no shape");
 
     onnx_builder_begin(&b, 13);
     onnx_builder_input(&b, "x", NUMBERS(1, -1));
     onnx_builder_node(&b, "Relu", "r", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED, "the file does not fix axis 1 of its input 'x'");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "the file does not fix axis 1 of its input 'x'");
 
     onnx_builder_begin(&b, 13);
     onnx_builder_floats(&b, "c", NUMBERS(2), NULL);
     onnx_builder_node(&b, "Identity", "i", "c", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED, "output 'y' is a constant");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "output 'y' is a constant");
 
     onnx_builder_begin(&b, 13);
     onnx_builder_input(&b, "x", NUMBERS(1, 3, 1 << 20, 1 << 20));
     onnx_builder_node(&b, "Relu", "r", "x", "y");
-    check_refused(&b, VBP_ERROR_FORMAT, "input 'x' has no usable shape: 1x3x1048576x1048576");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "input 'x' has no usable shape: 1x3x1048576x1048576");
 }
 
 static void test_order(void **state)
@@ -164,25 +164,25 @@ static void test_order(void **state)
     struct onnx_builder b;
 
     (void)state;
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_node(&b, "Relu", "second", "z", "y");
     onnx_builder_node(&b, "Relu", "first", "x", "z");
-    check_refused(&b, VBP_ERROR_FORMAT,
-                  "node 'second' (Relu): its input 'z' is not made by anything before it");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT,
+                      "node 'second' (Relu): its input 'z' is not made by anything before it");
 
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_node(&b, "Relu", "a", "x", "y");
     onnx_builder_node(&b, "Tanh", "b", "x", "y");
-    check_refused(&b, VBP_ERROR_FORMAT, "node 'b' (Tanh): 'y' is made twice");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "node 'b' (Tanh): 'y' is made twice");
 
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_node(&b, "Relu", "a", "x", "z");
-    check_refused(&b, VBP_ERROR_FORMAT, "output 'y' is not made by any node");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "output 'y' is not made by any node");
 
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_node(&b, "Relu", "a", "x", "y");
     onnx_builder_output(&b, "y");
-    check_refused(&b, VBP_ERROR_FORMAT, "output 'y' is named twice");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "output 'y' is named twice");
 }
 
 static void test_opsets(void **state)
@@ -190,19 +190,19 @@ static void test_opsets(void **state)
     struct onnx_builder b;
 
     (void)state;
-    begin_network(&b, 6);
+    onnx_case_begin(&b, 6);
     onnx_builder_node(&b, "Relu", "a", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED, "opset 6 is not supported (7 to 21 are)");
-    begin_network(&b, 22);
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "opset 6 is not supported (7 to 21 are)");
+    onnx_case_begin(&b, 22);
     onnx_builder_node(&b, "Relu", "a", "x", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED, "opset 22 is not supported (7 to 21 are)");
-    begin_network(&b, 13);
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "opset 22 is not supported (7 to 21 are)");
+    onnx_case_begin(&b, 13);
     b.model.n_opset_import = 0;
     onnx_builder_node(&b, "Relu", "a", "x", "y");
-    check_refused(&b, VBP_ERROR_FORMAT, "the file does not say which opset it uses");
-    begin_network(&b, 13);
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "the file does not say which opset it uses");
+    onnx_case_begin(&b, 13);
     b.model.graph = NULL;
-    check_refused(&b, VBP_ERROR_FORMAT, "the ONNX file holds no graph");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "the ONNX file holds no graph");
 }
 
 /* ---- Constants ------------------------------------------------------------------------------ */
@@ -213,7 +213,7 @@ static void check_constant(struct onnx_builder *b)
     struct graph *graph;
 
     onnx_builder_node(b, "Add", "a", "x c", "y");
-    graph = load_good(b);
+    graph = onnx_case_good(b);
     check_shape(graph, graph->nodes[0].inputs[1], "2x1x1");
     check_values(graph, graph->nodes[0].inputs[1], 2, (const float[]){0.5f, -1.25f});
     graph_destroy(&graph);
@@ -223,7 +223,7 @@ static Onnx__TensorProto *begin_constant(struct onnx_builder *b, int32_t type)
 {
     Onnx__TensorProto *tensor;
 
-    begin_network(b, 13);
+    onnx_case_begin(b, 13);
     tensor = onnx_builder_floats(b, "c", NUMBERS(2, 1, 1), (const float[]){0.5f, -1.25f});
     tensor->data_type = type;
     if (type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
@@ -289,12 +289,12 @@ static void test_half_precision(void **state)
     Onnx__TensorProto *tensor;
 
     (void)state;
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     tensor = onnx_builder_floats(&b, "c", NUMBERS(7, 1, 1, 1), NULL);
     tensor->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
     set_raw(&b, tensor, halves, sizeof(halves));
     onnx_builder_node(&b, "Add", "a", "x c", "y");
-    graph = load_good(&b);
+    graph = onnx_case_good(&b);
     assert_memory_equal(graph->tensors[graph->nodes[0].inputs[1]].values, expected,
                         sizeof(expected));
     graph_destroy(&graph);
@@ -307,7 +307,7 @@ static void test_constant_nodes(void **state)
     Onnx__NodeProto *node;
 
     (void)state;
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     node = onnx_builder_node(&b, "Constant", "c", "", "c");
     onnx_builder_floats(&b, "", 0, NULL, (const float[]){3});
     onnx_node_tensor(&b, node, "value");
@@ -318,16 +318,16 @@ static void test_constant_nodes(void **state)
     onnx_builder_node(&b, "Add", "e", "c d", "e");
     onnx_builder_node(&b, "Mul", "m", "x e", "z");
     onnx_builder_node(&b, "Reshape", "r", "z s", "y");
-    graph = load_good(&b);
+    graph = onnx_case_good(&b);
     check_values(graph, graph->nodes[0].inputs[1], 1, (const float[]){7});
     check_shape(graph, graph->outputs[0], "2x48");
     graph_destroy(&graph);
 
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     node = onnx_builder_node(&b, "Constant", "c", "", "y");
     onnx_node_text(&b, node, "value_string", "hello");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "node 'c' (Constant): attribute 'value_string' is not supported");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "node 'c' (Constant): attribute 'value_string' is not supported");
 }
 
 static void test_constant_refusals(void **state)
@@ -339,27 +339,28 @@ static void test_constant_refusals(void **state)
     (void)state;
     tensor = begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
     tensor->n_float_data = 1;
-    check_refused(&b, VBP_ERROR_FORMAT,
-                  "constant 'c' should hold 2 elements (2x1x1), but the file has 1");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT,
+                      "constant 'c' should hold 2 elements (2x1x1), but the file has 1");
 
     tensor = begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
     set_raw(&b, tensor, "1234567", 7);
-    check_refused(&b, VBP_ERROR_FORMAT,
-                  "constant 'c' should hold 2 elements (2x1x1), but the file has an odd number of "
-                  "bytes: 7");
+    onnx_case_refused(
+        &b, VBP_ERROR_FORMAT,
+        "constant 'c' should hold 2 elements (2x1x1), but the file has an odd number of "
+        "bytes: 7");
 
     tensor = begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
     tensor->dims[0] = INT64_MAX;
-    check_refused(&b, VBP_ERROR_FORMAT,
-                  "constant 'c' has an impossible shape: 9223372036854775807x1x1");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT,
+                      "constant 'c' has an impossible shape: 9223372036854775807x1x1");
 
     tensor = begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
     tensor->dims[1] = -1;
-    check_refused(&b, VBP_ERROR_FORMAT, "constant 'c' has an impossible shape: 2x-1x1");
+    onnx_case_refused(&b, VBP_ERROR_FORMAT, "constant 'c' has an impossible shape: 2x-1x1");
 
     begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__INT8);
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "constant 'c' holds numbers of type int8, which is not supported");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "constant 'c' holds numbers of type int8, which is not supported");
 
     tensor = begin_constant(&b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
     tensor->has_data_location = 1;
@@ -371,15 +372,15 @@ static void test_constant_refusals(void **state)
     tensor->external_data = onnx_builder_allocate(&b, sizeof(entry));
     tensor->external_data[0] = entry;
     tensor->n_external_data = 1;
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "weights ('c') are stored outside the file (weights.bin): export with the "
-                  "weights inside");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "weights ('c') are stored outside the file (weights.bin): export with the "
+                      "weights inside");
 
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_integers(&b, "c", NUMBERS(1));
     onnx_builder_node(&b, "Add", "a", "x c", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "node 'a' (Add): its input 'c' holds integers, not floats");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "node 'a' (Add): its input 'c' holds integers, not floats");
 }
 
 /* Sums that double with every node: a small file that would take all memory there is. */
@@ -388,13 +389,14 @@ static void test_growing_constants(void **state)
     struct onnx_builder b;
 
     (void)state;
-    begin_network(&b, 13);
+    onnx_case_begin(&b, 13);
     onnx_builder_floats(&b, "a", NUMBERS(20000, 1), NULL);
     onnx_builder_floats(&b, "b", NUMBERS(1, 10000), NULL);
     onnx_builder_node(&b, "Add", "outer", "a b", "y");
-    check_refused(&b, VBP_ERROR_UNSUPPORTED,
-                  "the constants of the network take more memory than a file of this size should "
-                  "need");
+    onnx_case_refused(
+        &b, VBP_ERROR_UNSUPPORTED,
+        "the constants of the network take more memory than a file of this size should "
+        "need");
 }
 
 /* ---- Damage everywhere ---------------------------------------------------------------------- */
