@@ -63,27 +63,33 @@ static float *normalisation(const struct graph *graph, const struct node *norm, 
     return factor;
 }
 
+static bool one_reader(const struct graph *graph, int tensor)
+{
+    return graph->first_reader[tensor + 1] == graph->first_reader[tensor] + 1;
+}
+
 /* Gives the node weights and biases of its own, zeros where it had no bias. */
 static int own_weights(struct graph *graph, struct node *node, VbpError *error)
 {
-    int output_axis_length = (int)graph->tensors[node->inputs[1]].shape.extent[0];
-    struct shape bias_shape = {.rank = 1, .extent = {output_axis_length}};
+    int outputs = (int)graph->tensors[node->inputs[1]].shape.extent[0];
+    struct shape bias_shape = {.rank = 1, .extent = {outputs}};
+    bool has_bias = node->input_count == 3;
+    int weights = node->inputs[1], bias = has_bias ? node->inputs[2] : -1;
     int *inputs = memory_array(3, sizeof(int));
-    float *zeros = memory_array((size_t)output_axis_length, sizeof(float));
-    int weights, bias = 0, result = VBP_OK;
+    float *zeros = memory_array((size_t)outputs, sizeof(float));
+    int result = VBP_OK;
 
     if (!inputs || !zeros) {
         result = error_out_of_memory(error);
         goto done;
     }
-    weights = graph_add_constant(graph, graph->tensors[node->inputs[1]].name,
-                                 &graph->tensors[node->inputs[1]].shape,
-                                 graph->tensors[node->inputs[1]].values, error);
-    if (weights >= 0)
-        bias = graph_add_constant(
-            graph, node->input_count == 3 ? graph->tensors[node->inputs[2]].name : NULL,
-            &bias_shape, node->input_count == 3 ? graph->tensors[node->inputs[2]].values : zeros,
-            error);
+    if (!one_reader(graph, weights))
+        weights =
+            graph_add_constant(graph, graph->tensors[weights].name, &graph->tensors[weights].shape,
+                               graph->tensors[weights].values, error);
+    if (weights >= 0 && (!has_bias || !one_reader(graph, bias)))
+        bias = graph_add_constant(graph, has_bias ? graph->tensors[bias].name : NULL, &bias_shape,
+                                  has_bias ? graph->tensors[bias].values : zeros, error);
     if (weights < 0 || bias < 0) {
         result = weights < 0 ? weights : bias;
         goto done;

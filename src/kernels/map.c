@@ -111,20 +111,48 @@ void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *r
         reciprocal[i] = reciprocal[i] > 0 ? 1 / reciprocal[i] : 0;
 }
 
-void map_multiply(float *a, const float *b, size_t cells)
+float map_multiply(float *a, const float *b, size_t cells)
 {
+    float largest = 0, all = 0;
+
+    for (size_t i = 0; i < cells; i++) {
+        float product = a[i] * b[i];
+        float magnitude = fabsf(product);
+
+        a[i] = product;
+        largest = magnitude > largest ? magnitude : largest;
+        all += product * 0; /* NaN once one of them is NaN or infinite */
+    }
+    return isnan(all) && isfinite(largest) ? NAN : largest;
+}
+
+int map_multiply_scaled(float *a, const float *b, size_t cells)
+{
+    double largest = 0, factor;
+    int exponent = 0;
+
+    /* No product of two floats overflows or vanishes in a double. */
     for (size_t i = 0; i < cells; i++)
-        a[i] *= b[i];
+        largest = fmax(largest, fabs((double)a[i] * (double)b[i]));
+    if (largest > 0 && isfinite(largest))
+        exponent = ilogb(largest);
+    factor = ldexp(1, -exponent);
+    for (size_t i = 0; i < cells; i++)
+        a[i] = (float)((double)a[i] * (double)b[i] * factor);
+    return exponent;
 }
 
 void map_range(const float *map, size_t cells, float *minimum, float *maximum)
 {
-    float least = map[0], most = map[0];
+    float least = map[0], most = map[0], all = 0;
 
-    for (size_t i = 1; i < cells; i++) {
+    for (size_t i = 0; i < cells; i++) {
         least = map[i] < least ? map[i] : least;
         most = map[i] > most ? map[i] : most;
+        all += map[i] * 0; /* NaN once one of them is NaN or infinite */
     }
+    if (isnan(all) && isfinite(least) && isfinite(most))
+        least = most = NAN;
     *minimum = least;
     *maximum = most;
 }
