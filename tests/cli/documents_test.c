@@ -17,13 +17,12 @@
 
 static char *read_text(const char *path)
 {
-    unsigned char *text;
-    size_t length;
-    VbpError error;
+    struct process_result result = process_run((const char *const[]){"cat", path, NULL}, 10);
 
-    if (file_read(path, 1 << 20, &text, &length, &error) != VBP_OK)
-        fail_msg("%s", error.message);
-    return (char *)text;
+    if (result.status != 0)
+        fail_msg("%s", result.errors);
+    free(result.errors);
+    return result.output;
 }
 
 static void link_as(const char *path, const char *name)
