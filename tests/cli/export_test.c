@@ -70,7 +70,8 @@ static void expect_whole(const char *source, const char *clip, int frames)
     assert_non_null(strstr(codec, "h264"));
     free(codec);
     expect_same(source, clip, "v:0", "frame=pts_time");
-    expect_same(source, clip, "v:0", "stream=width,height,sample_aspect_ratio,color_range,color_space");
+    expect_same(source, clip, "v:0",
+                "stream=width,height,sample_aspect_ratio,color_range,color_space");
 }
 
 static void test_own_clip(void **state)
