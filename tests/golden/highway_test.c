@@ -31,7 +31,7 @@ static void read_steering(double *steering)
         assert_int_equal(strtol(line, &comma, 10), i);
         assert_int_equal(*comma, ',');
         steering[i] = strtod(comma + 1, &end);
-        assert_int_equal(*end, '\n');
+        assert_true(*end == '\r' || *end == '\n');
     }
     fclose(stream);
 }
