@@ -74,7 +74,7 @@ endif
 endif
 
 # ---- Flags --------------------------------------------------------------------------------------
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
 ifneq ($(WERROR),0)
