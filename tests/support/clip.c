@@ -39,7 +39,7 @@ const char *clip_path(const char *name)
 
     next = (next + 1) % 64;
     if (!folder[0]) {
-        strcpy(folder, "/tmp/vbp-test-XXXXXX");
+        strcpy(folder, "/tmp/vbp-clip-XXXXXX");
         assert_non_null(mkdtemp(folder));
     }
     snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
