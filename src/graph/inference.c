@@ -253,9 +253,14 @@ static int infer_concat(const struct graph *graph, const struct node *node, stru
 
         if (axis < other.rank)
             other.extent[axis] = output->extent[axis];
-        if (!shape_equal(&other, output))
-            return refuse_shape(error, "its inputs differ in shape: one of them is",
-                                &graph->tensors[node->inputs[i]].shape);
+        if (!shape_equal(&other, output)) {
+            char a[SHAPE_TEXT_SIZE], b[SHAPE_TEXT_SIZE];
+
+            return error_set(error, VBP_ERROR_FORMAT,
+                             "its inputs of %s and %s differ not only along axis %d",
+                             shape_text(&graph->tensors[node->inputs[0]].shape, a),
+                             shape_text(&graph->tensors[node->inputs[i]].shape, b), axis);
+        }
         output->extent[axis] += along;
     }
     return VBP_OK;
@@ -348,8 +353,11 @@ int infer_shape(const struct graph *graph, const struct node *node, struct shape
         result = error_set(error, VBP_ERROR_ARGUMENT, "no such kind of node");
         break;
     }
-    if (result == VBP_OK && shape_elements(output) < 0)
-        result = refuse_shape(error, "its output would be too large: a tensor that vbp can hold",
-                              output);
+    if (result == VBP_OK && shape_elements(output) < 0) {
+        char text[SHAPE_TEXT_SIZE];
+
+        result = error_set(error, VBP_ERROR_UNSUPPORTED, "its output of %s is too large",
+                           shape_text(output, text));
+    }
     return result;
 }
