@@ -279,6 +279,8 @@ static int choose_steering(VbpModel *model, VbpError *error)
         if (bins ? length == (size_t)model->card.output.bin_count : length == 1)
             model->steering_output = i;
     }
+    if (graph->output_count == 1 && (bins || model_output_length(model, 0) == 1))
+        return VBP_OK; /* there is nothing to choose from */
     return assume(model,
                   memory_format("output '%s' steers, %s",
                                 graph->tensors[graph->outputs[model->steering_output]].name,

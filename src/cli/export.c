@@ -33,7 +33,6 @@ struct job {
     struct annotator *annotator;
     struct writer *writer;
     struct progress *progress;
-    int64_t first_pts; /* what becomes 0 in a clip that starts later than its source */
 };
 
 static bool take_option(void *context, int option, const char *value)
@@ -48,7 +47,8 @@ static bool take_option(void *context, int option, const char *value)
     case OPTION_START:
     case OPTION_END:
         if (!cli_parse_time(value, option == OPTION_START ? &options->start : &options->end)) {
-            cli_usage_error(&command_export, "'%s' is no time (seconds, M:S or H:M:S)", value);
+            cli_usage_error(&command_export, "%s takes a time (12.5, M:S or H:M:S), not '%s'",
+                            option == OPTION_START ? "--start" : "--end", value);
             return false;
         }
         break;
@@ -85,11 +85,12 @@ static enum AVPixelFormat output_format(const AVFrame *picture)
     }
 }
 
-static int open_writer(struct job *job, const AVFrame *picture, VbpError *error)
+/* For a clip that begins with `frame`, drawn as `picture`. */
+static int open_writer(struct job *job, const struct frame *frame, const AVFrame *picture,
+                       VbpError *error)
 {
     const struct source_info *info = source_info(job->source);
     const struct export_options *options = job->options;
-    bool cut = options->start > 0 || options->end > 0;
     struct writer_options writer_options = {
         .codec = options->codec,
         .crf = options->crf,
@@ -105,12 +106,16 @@ static int open_writer(struct job *job, const AVFrame *picture, VbpError *error)
         .color_primaries = picture->color_primaries,
         .color_transfer = picture->color_trc,
         .audio_source = info->has_audio ? job->name : NULL,
-        .audio_start = cut ? (double)job->first_pts * av_q2d(info->time_base) : 0,
         .audio_end = -1,
     };
 
+    if (options->start > 0) {
+        writer_options.origin_pts = frame->pts;
+        writer_options.audio_start = (double)frame->pts * av_q2d(info->time_base);
+    }
     if (options->end > 0)
-        writer_options.audio_end = writer_options.audio_start + options->end - options->start;
+        writer_options.audio_end =
+            (double)frame->pts * av_q2d(info->time_base) + options->end - frame->time;
     return writer_open(&job->writer, options->output, &writer_options, error);
 }
 
@@ -122,7 +127,6 @@ static int open_annotator(struct job *job, const AVFrame *picture, VbpError *err
 static int write_frame(struct job *job, const struct analysed_frame *frame, VbpError *error)
 {
     struct annotate_options annotate = annotate_default_options();
-    bool cut = job->options->start > 0 || job->options->end > 0;
     AVFrame *picture = NULL;
     int result = VBP_OK;
 
@@ -132,11 +136,12 @@ static int write_frame(struct job *job, const struct analysed_frame *frame, VbpE
     if (result == VBP_OK)
         result = annotator_draw(job->annotator, frame, &annotate, &picture, error);
     if (result == VBP_OK && !job->writer) {
-        job->first_pts = frame->frame.pts;
-        result = open_writer(job, picture, error);
+        result = open_writer(job, &frame->frame, picture, error);
+        if (result == VBP_OK)
+            cli_note_assumptions(job->common, job->model);
     }
     if (result == VBP_OK) {
-        picture->pts = frame->frame.pts - (cut ? job->first_pts : 0);
+        picture->pts = frame->frame.pts;
         result = writer_write(job->writer, picture, error);
     }
     av_frame_free(&picture);
@@ -214,7 +219,6 @@ static int export(struct job *job, VbpError *error)
         result = source_open(&job->source, job->name, &source_options, error);
     if (result != VBP_OK)
         return result;
-    cli_note_assumptions(job->common, job->model);
     info = source_info(job->source);
     if (info->kind == SOURCE_READY_INPUT)
         return error_set(error, VBP_ERROR_ARGUMENT,

@@ -4,7 +4,7 @@
 
 #include "draw/text.h"
 
-/* A filled rectangle with rounded corners; radius in pixels. */
+/* A filled rectangle with rounded corners; radius in pixels. Cannot fail: returns VBP_OK. */
 int gauge_draw_panel(struct surface *surface, int x, int y, int width, int height, int radius,
                      struct color color);
 
@@ -36,6 +36,13 @@ struct hud;
 /* For surfaces of about this size; font and wheel scale with the height. */
 int hud_create(struct hud **hud, int surface_width, int surface_height, VbpError *error);
 void hud_destroy(struct hud **hud);
+
+/*
+ * How much of a surface of that width hud_draw would use for these values, from the upper left
+ * corner on: for a surface that need not be as large as the window.
+ */
+void hud_size(const struct hud *hud, int surface_width, const struct hud_values *values, int *width,
+              int *height);
 void hud_draw(struct hud *hud, struct surface *surface, const struct hud_values *values);
 
 #endif

@@ -209,19 +209,40 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
     }
 }
 
+/* Value, a gap of one capital's height, line. */
+static int block_height(const struct hud *hud)
+{
+    return font_cap_height(hud->value_font) + 2 * font_cap_height(hud->text_font);
+}
+
+static int panel_height(const struct hud *hud, const struct hud_text *text)
+{
+    return larger(hud->wheel, block_height(hud)) +
+           (text->note[0] ? 2 * font_cap_height(hud->text_font) : 0) + 2 * hud->padding;
+}
+
+void hud_size(const struct hud *hud, int surface_width, const struct hud_values *values, int *width,
+              int *height)
+{
+    struct hud_text text;
+
+    choose_texts(hud, values, surface_width, &text);
+    *width = hud->margin + text.all_width + 2 * hud->padding;
+    *height = hud->margin + panel_height(hud, &text);
+}
+
 void hud_draw(struct hud *hud, struct surface *surface, const struct hud_values *values)
 {
     int value_cap = font_cap_height(hud->value_font);
     int text_cap = font_cap_height(hud->text_font);
-    int block = value_cap + 2 * text_cap; /* value, a gap of one capital's height, line */
+    int block = block_height(hud);
     int content = larger(hud->wheel, block);
     struct hud_text text;
     int x, y, top, pen, base;
 
     choose_texts(hud, values, surface->width, &text);
     gauge_draw_panel(surface, hud->margin, hud->margin, text.all_width + 2 * hud->padding,
-                     content + (text.note[0] ? 2 * text_cap : 0) + 2 * hud->padding, hud->padding,
-                     panel_color);
+                     panel_height(hud, &text), hud->padding, panel_color);
     x = hud->margin + hud->padding;
     y = hud->margin + hud->padding;
     if (text.wheel) {

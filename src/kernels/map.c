@@ -16,6 +16,26 @@ static float rectify(float value, VbpAverage kind)
     return value;
 }
 
+/* sum[i] += rectified plane[i]; the kind is the same all along, so it is asked outside the loop. */
+static void add_plane(const float *restrict plane, size_t cells, VbpAverage kind,
+                      float *restrict sum)
+{
+    switch (kind) {
+    case VBP_AVERAGE_POSITIVE:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += rectify(plane[i], VBP_AVERAGE_POSITIVE);
+        break;
+    case VBP_AVERAGE_ABSOLUTE:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += rectify(plane[i], VBP_AVERAGE_ABSOLUTE);
+        break;
+    case VBP_AVERAGE_MEAN:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += plane[i];
+        break;
+    }
+}
+
 void map_average(const float *data, size_t channels, size_t cells, size_t channel_stride,
                  size_t cell_stride, VbpAverage kind, float *average)
 {
@@ -23,8 +43,14 @@ void map_average(const float *data, size_t channels, size_t cells, size_t channe
 
     memset(average, 0, cells * sizeof(float));
     for (size_t c = 0; c < channels; c++) {
+        const float *plane = data + c * channel_stride;
+
+        if (cell_stride == 1) {
+            add_plane(plane, cells, kind, average);
+            continue;
+        }
         for (size_t i = 0; i < cells; i++)
-            average[i] += rectify(data[c * channel_stride + i * cell_stride], kind);
+            average[i] += rectify(plane[i * cell_stride], kind);
     }
     for (size_t i = 0; i < cells; i++)
         average[i] *= factor;

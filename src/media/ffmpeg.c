@@ -15,6 +15,8 @@ static VbpStatus status_of(int code)
     switch (code) {
     case AVERROR(ENOMEM):
         return VBP_ERROR_MEMORY;
+    case AVERROR(EINVAL):
+        return VBP_ERROR_ARGUMENT;
     case AVERROR_EXIT:
         return VBP_ERROR_CANCELLED;
     case AVERROR_INVALIDDATA:

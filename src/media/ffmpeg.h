@@ -12,8 +12,8 @@ void media_quiet_ffmpeg(void);
 
 /*
  * Sets *error to the formatted text, ": " and FFmpeg's words for its error `code`. The status
- * follows from the code: memory, cancelled (AVERROR_EXIT), format (invalid data), unsupported (a
- * missing codec or format), else I/O.
+ * follows from the code: memory, argument, cancelled (AVERROR_EXIT), format (invalid data),
+ * unsupported (a missing codec or format), else I/O.
  */
 int ffmpeg_error(VbpError *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -3,7 +3,6 @@
 #include "api/model.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "draw/gauge.h"
 #include "media/scale.h"
 
 #include <math.h>
@@ -130,8 +129,7 @@ static AVFrame *copy_picture(struct annotator *annotator, const AVFrame *picture
     return copy;
 }
 
-static int draw_hud(struct annotator *annotator, struct surface *surface,
-                    const struct analysed_frame *frame, VbpError *error)
+struct hud_values annotate_hud_values(const VbpModel *model, const struct analysed_frame *frame)
 {
     struct hud_values values = {.steering = NAN,
                                 .wheel_degrees = NAN,
@@ -139,16 +137,24 @@ static int draw_hud(struct annotator *annotator, struct surface *surface,
                                 .frame_number = frame->frame.number,
                                 .time = frame->frame.time};
 
+    if (frame->analysis) {
+        values.steering = frame->analysis->steering;
+        values.wheel_degrees = model_wheel_degrees(model, values.steering);
+        values.unit = model_unit_text(model);
+    }
+    return values;
+}
+
+static int draw_hud(struct annotator *annotator, struct surface *surface,
+                    const struct analysed_frame *frame, VbpError *error)
+{
+    struct hud_values values = annotate_hud_values(annotator->model, frame);
+
     if (!annotator->hud) {
         int result = hud_create(&annotator->hud, surface->width, surface->height, error);
 
         if (result != VBP_OK)
             return result;
-    }
-    if (frame->analysis) {
-        values.steering = frame->analysis->steering;
-        values.wheel_degrees = model_wheel_degrees(annotator->model, values.steering);
-        values.unit = model_unit_text(annotator->model);
     }
     hud_draw(annotator->hud, surface, &values);
     return VBP_OK;
@@ -158,8 +164,8 @@ int annotator_draw(struct annotator *annotator, const struct analysed_frame *fra
                    const struct annotate_options *options, AVFrame **picture, VbpError *error)
 {
     struct surface surface;
-    int result = adopt_size(annotator, frame->frame.picture, frame->analysis,
-                            options->is_input, error);
+    int result =
+        adopt_size(annotator, frame->frame.picture, frame->analysis, options->is_input, error);
 
     *picture = NULL;
     if (result != VBP_OK)

@@ -3,6 +3,7 @@
 #ifndef VBP_PIPELINE_ANNOTATE_H
 #define VBP_PIPELINE_ANNOTATE_H
 
+#include "draw/gauge.h"
 #include "draw/overlay.h"
 #include "draw/surface.h"
 #include "pipeline/pipeline.h"
@@ -34,6 +35,9 @@ void annotator_destroy(struct annotator **annotator);
  */
 int annotator_draw(struct annotator *annotator, const struct analysed_frame *frame,
                    const struct annotate_options *options, AVFrame **picture, VbpError *error);
+
+/* What the display shows of a frame; model is what analysed it. */
+struct hud_values annotate_hud_values(const VbpModel *model, const struct analysed_frame *frame);
 
 /* A surface over the picture's pixels, to draw on. The picture must be writable. */
 struct surface picture_surface(AVFrame *picture);

@@ -103,7 +103,8 @@ static void read_message(struct pipeline *pipeline, const struct seek *seek,
         result = SOURCE_END;
     }
     message->kind = result < 0 ? MESSAGE_ERROR : result == SOURCE_END ? MESSAGE_END : MESSAGE_FRAME;
-    message->frame.decode_ms = milliseconds_now() - start;
+    message->frame.decoded_ms = milliseconds_now();
+    message->frame.decode_ms = message->frame.decoded_ms - start;
     pthread_mutex_lock(&pipeline->lock);
     pipeline->damage = source_damage(pipeline->source);
     pthread_mutex_unlock(&pipeline->lock);

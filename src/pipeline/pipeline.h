@@ -29,6 +29,7 @@ struct analysed_frame {
     struct frame frame;
     struct analysis *analysis; /* NULL without a network */
     double decode_ms;          /* that the source took for it */
+    double decoded_ms;         /* when the source gave it, on CLOCK_MONOTONIC */
 };
 
 enum pipeline_result {

@@ -39,10 +39,6 @@ declared() {
     $compiler -E -P include/vbp.h | grep -oE '\bvbp_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u
 }
 
-needs_the_interface() {
-    [ -d src/api ] || skip "src/api is not there"
-}
-
 needs_a_plain_build() {
     [ -z "${SANITIZER:-}" ] || skip "users of a sanitized library need its runtime"
 }
@@ -76,7 +72,6 @@ exports_nothing_but_the_interface() {
 }
 
 exports_the_whole_interface() {
-    needs_the_interface
     declared >"$scratch/declared"
     nm -D --defined-only --format=posix "$build/libvbp.so" | cut -d' ' -f1 | sort >"$scratch/shared"
     nm -g --defined-only --format=posix "$build/libvbp.a" | grep '^vbp_' | cut -d' ' -f1 |
@@ -126,7 +121,6 @@ flags() {
 }
 
 users_of_the_shared_library() {
-    needs_the_interface
     needs_a_plain_build
     install_below "$stage" install
     # The flags are words.
@@ -140,7 +134,6 @@ users_of_the_shared_library() {
 }
 
 users_of_the_static_library() {
-    needs_the_interface
     needs_a_plain_build
     install_below "$stage" install
     rm "$stage"/lib/libvbp.so*

@@ -200,6 +200,7 @@ static void the_recorded_angle_has_a_tick(void **state)
     tick = find_mark(&canvas, 120, false, &x, &y);
     assert_true(x > 20 && y < 0);
     assert_true(tick > 0 && tick < wheel); /* thin */
+    assert_true(hypot(x, y) > 45 && hypot(x, y) < 60);
     canvas_free(&canvas);
 
     draw_wheel(&canvas, 120, NAN, INFINITY);
@@ -337,6 +338,29 @@ static void the_display_shows_its_values(void **state)
         canvas_free(&canvases[i]);
 }
 
+/* What rounds to zero has no sign, or it would flicker on a straight road. */
+static void zero_has_no_sign(void **state)
+{
+    static const double steerings[] = {0, -0.0, 0.0004, -0.0004};
+    struct hud_values values = usual;
+    struct canvas zero, canvas;
+
+    (void)state;
+    values.steering = 0;
+    draw_hud(640, 360, SURFACE_RGB24, &values, &zero);
+    for (size_t i = 0; i < sizeof(steerings) / sizeof(steerings[0]); i++) {
+        values.steering = steerings[i];
+        draw_hud(640, 360, SURFACE_RGB24, &values, &canvas);
+        assert_true(canvas_equal(&canvas, &zero));
+        canvas_free(&canvas);
+    }
+    values.steering = -0.0006;
+    draw_hud(640, 360, SURFACE_RGB24, &values, &canvas);
+    assert_false(canvas_equal(&canvas, &zero));
+    canvas_free(&canvas);
+    canvas_free(&zero);
+}
+
 static void the_display_takes_anything(void **state)
 {
     static const int sizes[][2] = {{1, 1}, {2, 50}, {50, 2}, {33, 33}, {64, 48}};
@@ -386,6 +410,7 @@ int main(void)
         cmocka_unit_test(the_display_fits_every_picture),
         cmocka_unit_test(the_display_stands_still),
         cmocka_unit_test(the_display_shows_its_values),
+        cmocka_unit_test(zero_has_no_sign),
         cmocka_unit_test(the_display_takes_anything),
         cmocka_unit_test(refuses_impossible_pictures),
     };

@@ -3,6 +3,7 @@
 
 #include "../support/canvas.h"
 
+#include <SDL_ttf.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,6 +87,32 @@ static void draws_inside_its_line(void **state)
         assert_true(changed.width > width * 9 / 10);
         assert_true(changed.height > 24);
         assert_true(canvas_guard_whole(&canvas));
+        canvas_free(&canvas);
+        canvas_free(&before);
+    }
+    font_close(&font);
+}
+
+/* A j reaches below the letter before it; an l stands clear of it. */
+static void letters_stand_where_the_font_says(void **state)
+{
+    static const char *const letters[] = {"j", "l"};
+    struct font *font;
+
+    (void)state;
+    if (getenv("VBP_FONT"))
+        skip(); /* some other font, with other letters */
+    font = open_or_fail(120, 0);
+    for (int i = 0; i < 2; i++) {
+        struct canvas canvas, before;
+        VbpRectangle changed;
+
+        canvas_make(&canvas, SURFACE_GRAY, 200, 150, false, 6);
+        surface_clear(&canvas.surface, (struct color){0, 0, 0, 0});
+        canvas_copy(&before, &canvas);
+        font_draw(font, &canvas.surface, 50, 10, letters[i], white);
+        changed = canvas_difference(&canvas, &before);
+        assert_true(i == 0 ? changed.x < 49 : changed.x > 52);
         canvas_free(&canvas);
         canvas_free(&before);
     }
@@ -233,10 +260,27 @@ static void says_what_is_wrong_with_a_font(void **state)
     assert_int_equal(font_open(&font, 0, 0, &error), VBP_ERROR_ARGUMENT);
     assert_int_equal(font_open(&font, 100000, 0, &error), VBP_ERROR_ARGUMENT);
     assert_int_equal(font_open(&font, 20, 0, NULL), VBP_ERROR_IO);
+    assert_int_equal(TTF_WasInit(), 0);
     unsetenv("VBP_FONT");
     if (kept)
         setenv("VBP_FONT", kept, 1);
     free(kept);
+}
+
+/* Opening a font leaves nothing of SDL running, whether it worked or not. */
+static void leaves_sdl_as_it_was(void **state)
+{
+    struct font *font = open_or_fail(20, 1);
+
+    (void)state;
+    assert_int_equal(TTF_WasInit(), 0);
+    assert_int_equal(SDL_WasInit(0), 0);
+    font_close(&font);
+    assert_int_equal(TTF_Init(), 0);
+    font = open_or_fail(20, 0); /* nor does it stop what somebody else has running */
+    assert_int_equal(TTF_WasInit(), 1);
+    font_close(&font);
+    TTF_Quit();
 }
 
 static void says_what_to_install_without_fonts(void **state)
@@ -273,11 +317,13 @@ int main(void)
         cmocka_unit_test(sizes_are_as_asked),
         cmocka_unit_test(widths_add_up),
         cmocka_unit_test(draws_inside_its_line),
+        cmocka_unit_test(letters_stand_where_the_font_says),
         cmocka_unit_test(clips_at_every_edge),
         cmocka_unit_test(bytes_that_are_not_text_become_marks),
         cmocka_unit_test(has_the_signs_of_the_panels),
         cmocka_unit_test(shortens_to_a_width),
         cmocka_unit_test(says_what_is_wrong_with_a_font),
+        cmocka_unit_test(leaves_sdl_as_it_was),
         cmocka_unit_test(says_what_to_install_without_fonts),
     };
 
