@@ -74,7 +74,7 @@ endif
 endif
 
 # ---- Flags --------------------------------------------------------------------------------------
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough
 ifneq ($(WERROR),0)
@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -195,6 +195,17 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
 
+# The drawn road and its network as files, and the README's picture made from them.
+$(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+picture: $(BUILD)/draw-road $(PROGRAM)
+	$(Q)rm -rf $(BUILD)/picture && mkdir -p $(BUILD)/picture
+	$(Q)$(BUILD)/draw-road $(BUILD)/picture
+	$(Q)$(BUILD)/vbp export $(BUILD)/picture/road.mp4 -m $(BUILD)/picture/lane.onnx \
+	  -o $(BUILD)/picture/annotated.mp4 --crf 1 -q
+	$(Q)ffmpeg -v error -y -ss 1.5 -i $(BUILD)/picture/annotated.mp4 -frames:v 1 doc/annotated.png
+
 check-layers:
 	@tools/check-layers
 
@@ -237,6 +248,7 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
 	@echo
 	@echo 'CC=clang             another compiler        CFLAGS="-O0 -g"   other optimisation'

@@ -204,11 +204,14 @@ VBP_API const float *vbp_runner_output(const VbpRunner *runner, int output);
  */
 VBP_API const float *vbp_runner_mask(const VbpRunner *runner, int *height, int *width);
 
-/* Smallest and largest value of the mask before it was scaled to 0..1. */
+/* Smallest and largest value of the mask before it was scaled to 0..1; 0 without a mask. */
 VBP_API void vbp_runner_mask_range(const VbpRunner *runner, float *minimum, float *maximum);
 
-/* A level's channel average, and its product with what came down from the levels above; both of
- * the size that vbp_model_level_size gives. */
+/*
+ * A level's channel average, and its product with what came down from the levels above; both of
+ * the size that vbp_model_level_size gives. A product that is too large or too small for floats
+ * comes divided by a power of two. NULL for a runner without mask.
+ */
 VBP_API const float *vbp_runner_level_average(const VbpRunner *runner, int level);
 VBP_API const float *vbp_runner_level_product(const VbpRunner *runner, int level);
 

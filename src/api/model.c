@@ -38,22 +38,13 @@ static char *card_beside(const char *path, bool replace_ending)
     return memory_format("%.*s.card.json", length, path);
 }
 
-/* Finds and reads the card: the named one, the one in the file, the one beside it, or none. */
-static int find_card(VbpModel *model, const char *named, const char *embedded, VbpError *error)
+/* Reads the card that is a file: the named one, or one beside the model. None is no failure. */
+static int read_card_file(VbpModel *model, const char *named, VbpError *error)
 {
-    int result;
-
     if (named) {
         model->card_origin = memory_copy_text(named);
         return model->card_origin ? card_read(named, &model->card, error)
                                   : error_out_of_memory(error);
-    }
-    if (embedded) {
-        model->card_origin = memory_copy_text("the model's metadata");
-        if (!model->card_origin)
-            return error_out_of_memory(error);
-        result = card_parse(embedded, &model->card, error);
-        return result == VBP_OK ? result : error_prefix(error, "%s: card inside: ", model->path);
     }
     for (int i = 0; i < 2; i++) {
         char *beside = card_beside(model->path, i == 1);
@@ -67,6 +58,20 @@ static int find_card(VbpModel *model, const char *named, const char *embedded, V
         free(beside);
     }
     return VBP_OK;
+}
+
+/* Takes the card inside the model for the one beside it. */
+static int take_embedded_card(VbpModel *model, const char *embedded, VbpError *error)
+{
+    int result;
+
+    card_free(&model->card);
+    free(model->card_origin);
+    model->card_origin = memory_copy_text("the model's metadata");
+    if (!model->card_origin)
+        return error_out_of_memory(error);
+    result = card_parse(embedded, &model->card, error);
+    return result == VBP_OK ? result : error_prefix(error, "%s: card inside: ", model->path);
 }
 
 /* ---- Preprocessing -------------------------------------------------------------------------- */
@@ -274,6 +279,8 @@ static int choose_steering(VbpModel *model, VbpError *error)
         if (bins ? length == (size_t)model->card.output.bin_count : length == 1)
             model->steering_output = i;
     }
+    if (graph->output_count == 1 && (bins || model_output_length(model, 0) == 1))
+        return VBP_OK; /* there is nothing to choose from */
     return assume(model,
                   memory_format("output '%s' steers, %s",
                                 graph->tensors[graph->outputs[model->steering_output]].name,
@@ -297,31 +304,38 @@ static int check_bins(const VbpModel *model, VbpError *error)
 
 /* ---- Opening and closing -------------------------------------------------------------------- */
 
-static int load_graphs(VbpModel *model, const VbpModelOptions *options, VbpError *error)
+/* The file's network, and its card: the named one, the one inside, the one beside it, or none. */
+static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError *error)
 {
+    const char *named = options ? options->card_path : NULL;
     struct model_hints hints = {0};
-    struct card size_card = {0};
     char *embedded = NULL;
-    int result = VBP_OK;
+    VbpError card_error = {0};
+    int card_result = read_card_file(model, named, &card_error);
+    int result;
 
+    if (named && card_result != VBP_OK) {
+        if (error)
+            *error = card_error;
+        return card_result;
+    }
     if (options) {
         hints.input_width = options->input_width;
         hints.input_height = options->input_height;
     }
-    /* A card from a file may fix the size that the model leaves open, so it comes first. */
-    if (options && options->card_path) {
-        result = card_read(options->card_path, &size_card, error);
-        if (result != VBP_OK)
-            return result;
-        if (size_card.input.has_size) {
-            hints.input_width = size_card.input.width;
-            hints.input_height = size_card.input.height;
-        }
-        card_free(&size_card);
+    /* The card may fix the size that the model leaves open, so it comes first. */
+    if (model->card.input.has_size) {
+        hints.input_width = model->card.input.width;
+        hints.input_height = model->card.input.height;
     }
     result = model_load(model->path, &hints, &model->graph, &embedded, error);
-    if (result == VBP_OK)
-        result = find_card(model, options ? options->card_path : NULL, embedded, error);
+    if (result == VBP_OK && embedded && !named) {
+        result = take_embedded_card(model, embedded, error);
+    } else if (result == VBP_OK && card_result != VBP_OK) {
+        if (error)
+            *error = card_error;
+        result = card_result;
+    }
     free(embedded);
     return result;
 }
@@ -329,14 +343,17 @@ static int load_graphs(VbpModel *model, const VbpModelOptions *options, VbpError
 int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *options,
                    VbpError *error)
 {
-    VbpModel *m = memory_array(1, sizeof(*m));
+    VbpModel *m;
     int result;
 
     *model = NULL;
+    if (!path)
+        return error_set(error, VBP_ERROR_ARGUMENT, "no path of a model was given");
+    m = memory_array(1, sizeof(*m));
     if (!m)
         return error_out_of_memory(error);
     m->path = memory_copy_text(path);
-    result = m->path ? load_graphs(m, options, error) : error_out_of_memory(error);
+    result = m->path ? load_graph(m, options, error) : error_out_of_memory(error);
     if (result != VBP_OK)
         goto done;
     result = choose_preprocessing(m, error);

@@ -155,17 +155,19 @@ const float *vbp_runner_mask(const VbpRunner *runner, int *height, int *width)
 
 void vbp_runner_mask_range(const VbpRunner *runner, float *minimum, float *maximum)
 {
-    visualbackprop_range(runner->walk, minimum, maximum);
+    *minimum = *maximum = 0;
+    if (runner->walk)
+        visualbackprop_range(runner->walk, minimum, maximum);
 }
 
 const float *vbp_runner_level_average(const VbpRunner *runner, int level)
 {
-    return forward_level_average(runner->forward, level);
+    return runner->walk ? forward_level_average(runner->forward, level) : NULL;
 }
 
 const float *vbp_runner_level_product(const VbpRunner *runner, int level)
 {
-    return visualbackprop_product(runner->walk, level);
+    return runner->walk ? visualbackprop_product(runner->walk, level) : NULL;
 }
 
 VbpTimes vbp_runner_times(const VbpRunner *runner)

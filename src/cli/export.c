@@ -47,7 +47,8 @@ static bool take_option(void *context, int option, const char *value)
     case OPTION_START:
     case OPTION_END:
         if (!cli_parse_time(value, option == OPTION_START ? &options->start : &options->end)) {
-            cli_usage_error(&command_export, "'%s' is no time (seconds, M:S or H:M:S)", value);
+            cli_usage_error(&command_export, "%s takes a time (12.5, M:S or H:M:S), not '%s'",
+                            option == OPTION_START ? "--start" : "--end", value);
             return false;
         }
         break;
@@ -134,8 +135,11 @@ static int write_frame(struct job *job, const struct analysed_frame *frame, VbpE
         result = open_annotator(job, frame->frame.picture, error);
     if (result == VBP_OK)
         result = annotator_draw(job->annotator, frame, &annotate, &picture, error);
-    if (result == VBP_OK && !job->writer)
+    if (result == VBP_OK && !job->writer) {
         result = open_writer(job, &frame->frame, picture, error);
+        if (result == VBP_OK)
+            cli_note_assumptions(job->common, job->model);
+    }
     if (result == VBP_OK) {
         picture->pts = frame->frame.pts;
         result = writer_write(job->writer, picture, error);
@@ -215,7 +219,6 @@ static int export(struct job *job, VbpError *error)
         result = source_open(&job->source, job->name, &source_options, error);
     if (result != VBP_OK)
         return result;
-    cli_note_assumptions(job->common, job->model);
     info = source_info(job->source);
     if (info->kind == SOURCE_READY_INPUT)
         return error_set(error, VBP_ERROR_ARGUMENT,

@@ -158,8 +158,7 @@ static int draw(struct job *job, VbpError *error)
         return VBP_OK;
     annotate.is_input = source_ready_input(job->source, &length) != NULL;
     /* The runner's mask outlives the drawing, so the analysis may borrow it. */
-    analysis.mask = (float *)(uintptr_t)vbp_runner_mask(job->runner, &analysis.mask_height,
-                                                        &analysis.mask_width);
+    analysis.mask = vbp_runner_mask(job->runner, &analysis.mask_height, &analysis.mask_width);
     view.analysis = &analysis;
     annotate.hud = false;
     result = annotator_create(&annotator, job->model, AV_PIX_FMT_NONE, error);
@@ -180,10 +179,8 @@ static int work(struct job *job, VbpError *error)
         result = source_open(&job->source, job->name, &source_options, error);
     if (result == VBP_OK)
         result = run_frame(job, error);
-    if (result == VBP_OK) {
-        cli_note_assumptions(job->common, job->model);
+    if (result == VBP_OK)
         result = draw(job, error);
-    }
     if (result == VBP_OK)
         result = frame_files_write(&(struct frame_files){.folder = job->options->output,
                                                          .overwrite = job->common->overwrite,
@@ -194,6 +191,8 @@ static int work(struct job *job, VbpError *error)
                                                          .time = job->frame.frame.time,
                                                          .overlay = job->picture},
                                    error);
+    if (result == VBP_OK)
+        cli_note_assumptions(job->common, job->model);
     return result;
 }
 

@@ -42,4 +42,12 @@ int card_read(const char *path, struct card *card, VbpError *error);
  * NULL on failure. */
 int card_format(const struct card *card, char **json, VbpError *error);
 
+/*
+ * The graph as an ONNX file of opset 13 (IR 8): every node as its ONNX operator, constants as
+ * initialisers with raw data, names kept, one input and the outputs. card_json (may be NULL) goes
+ * into the metadata as vbp.card. *bytes is the caller's, to be freed; NULL on failure.
+ */
+int onnx_write(const struct graph *graph, const char *card_json, unsigned char **bytes,
+               size_t *length, VbpError *error);
+
 #endif

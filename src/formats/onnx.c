@@ -61,14 +61,16 @@ static bool read_varint(const unsigned char **cursor, const unsigned char *end, 
  *
  *     1:0 version   2:2 producer   3:2 its version   4:2 domain   5:0 model version   6:2 text
  *     7:2 graph     8:2 opsets    14:2 metadata     20:2 training   25:2 functions
+ *    26:2 devices
  *
  * A file is taken for one if it has nothing else and the version and the graph are there. One that
  * was cut short, which ends inside a field, needs the version first and a beginning of the graph.
  */
 bool onnx_recognise(const unsigned char *bytes, size_t length)
 {
-    static const signed char wire_type[26] = {-1, 0, 2,  2,  2,  0,  2,  2, 2,  -1, -1, -1, -1,
-                                              -1, 2, -1, -1, -1, -1, -1, 2, -1, -1, -1, -1, 2};
+    static const signed char wire_type[27] = {
+        -1, 0,  2,  2,  2,  0,  2, 2,  2,  -1, -1, -1, -1, -1, /* 0 to 13 */
+        2,  -1, -1, -1, -1, -1, 2, -1, -1, -1, -1, 2,  2};     /* 14 to 26 */
     const unsigned char *cursor = bytes, *end = bytes + length;
     bool version = false, graph = false;
 
@@ -77,7 +79,7 @@ bool onnx_recognise(const unsigned char *bytes, size_t length)
 
         if (!read_varint(&cursor, end, &key))
             break;
-        if (key >> 3 > 25 || wire_type[key >> 3] != (signed char)(key & 7))
+        if (key >> 3 > 26 || wire_type[key >> 3] != (signed char)(key & 7))
             return false;
         graph = graph || key >> 3 == 7;
         if (!read_varint(&cursor, end, &value))

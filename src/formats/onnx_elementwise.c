@@ -349,6 +349,27 @@ int onnx_dropout(const struct onnx_operation *operation, VbpError *error)
     return result == VBP_OK ? onnx_identity(operation, error) : result;
 }
 
+/* Exporters write a Pad of nothing before pooling; others are not supported. */
+int onnx_pad(const struct onnx_operation *operation, VbpError *error)
+{
+    const int64_t *pads = NULL;
+    int64_t count = 0;
+    int result;
+
+    if (operation->loader->opset < 11)
+        result = onnx_attribute_integers(operation, "pads", &pads, &count, error);
+    else
+        result = onnx_input_integers(operation, 1, "list of paddings", &pads, &count, error);
+    if (result != VBP_OK)
+        return result;
+    for (int64_t i = 0; i < count; i++) {
+        if (pads[i] != 0)
+            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                               "padding apart from convolution and pooling is not supported");
+    }
+    return onnx_identity(operation, error);
+}
+
 static bool type_is_float(int64_t type)
 {
     return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||

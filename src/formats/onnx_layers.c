@@ -102,7 +102,7 @@ int onnx_conv(const struct onnx_operation *operation, VbpError *error)
     result = check_spatial(operation, &input, error);
     if (result != VBP_OK)
         return result;
-    value = onnx_input_constant(operation, 1, "weights", error);
+    value = onnx_input_constant(operation, 1, "weight", error);
     if (value < 0)
         return value;
     weights = &loader->values[value];

@@ -86,13 +86,13 @@ int onnx_value_add_tensor(struct onnx_loader *loader, const char *name,
                           const Onnx__TensorProto *tensor, VbpError *error);
 
 /* The elements of a float constant; NULL with *error set. They live as long as the loader. */
-const float *onnx_value_floats(struct onnx_loader *loader, int value, VbpError *error);
+const float *onnx_value_floats(struct onnx_loader *loader, int index, VbpError *error);
 
 /* The elements of an integer constant (never NULL for one). */
-const int64_t *onnx_value_integers(const struct onnx_loader *loader, int value);
+const int64_t *onnx_value_integers(const struct onnx_loader *loader, int index);
 
 /* The graph's tensor of a value; a constant is put into the graph when first asked for. */
-int onnx_value_tensor(struct onnx_loader *loader, int value, VbpError *error);
+int onnx_value_tensor(struct onnx_loader *loader, int index, VbpError *error);
 
 /* Takes elements off the budget. VBP_ERROR_UNSUPPORTED where it is used up. */
 int onnx_spend(struct onnx_loader *loader, int64_t elements, VbpError *error);
@@ -184,7 +184,7 @@ onnx_handler onnx_conv, onnx_batch_normalization, onnx_max_pool, onnx_average_po
 /* onnx_elementwise.c: operators on single elements */
 onnx_handler onnx_relu, onnx_leaky_relu, onnx_elu, onnx_selu, onnx_softplus, onnx_sigmoid,
     onnx_tanh, onnx_atan, onnx_gelu, onnx_clip, onnx_add, onnx_sub, onnx_mul, onnx_div,
-    onnx_identity, onnx_dropout, onnx_cast;
+    onnx_identity, onnx_dropout, onnx_pad, onnx_cast;
 
 /* onnx_shapes.c: operators that rearrange */
 onnx_handler onnx_constant, onnx_shape, onnx_concat, onnx_flatten, onnx_reshape, onnx_squeeze,

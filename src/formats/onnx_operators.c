@@ -38,6 +38,7 @@ static const struct onnx_operator operators[] = {
     {"MaxPool", 1, 1, onnx_max_pool,
      "auto_pad ceil_mode dilations kernel_shape pads storage_order strides "},
     {"Mul", 2, 2, onnx_mul, ""},
+    {"Pad", 1, 4, onnx_pad, "mode pads value "},
     {"ReduceMean", 1, 2, onnx_reduce_mean, "axes keepdims noop_with_empty_axes "},
     {"Relu", 1, 1, onnx_relu, ""},
     {"Reshape", 2, 2, onnx_reshape, "allowzero "},

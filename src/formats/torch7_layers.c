@@ -322,8 +322,8 @@ int torch7_view(const struct torch7_module *module, struct torch7_flow *flow, Vb
     }
     if (open >= 0 && total % known == 0)
         shape->extent[open] = total / known;
-    /* A leading 1 is the batch; everything else is one frame's. */
-    if (shape->rank == 1 || shape->extent[0] != 1) {
+    /* Three sizes are a picture's; a 1 before one or three of them is the batch. */
+    if (shape->rank == 1 || shape->rank == 3 || shape->extent[0] != 1) {
         memmove(shape->extent + 1, shape->extent, (size_t)shape->rank * sizeof(*shape->extent));
         shape->extent[0] = 1;
         shape->rank++;

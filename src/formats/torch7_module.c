@@ -96,7 +96,7 @@ int torch7_emit_constant(const struct torch7_module *module, const char *name,
 {
     char text[TORCH7_PATH_SIZE + 40];
 
-    snprintf(text, sizeof(text), "%s %s", module->path, name);
+    snprintf(text, sizeof(text), "%s%s%s", module->path, *module->path ? " " : "", name);
     return graph_add_constant(module->builder->graph, text, shape, elements, error);
 }
 

@@ -404,16 +404,16 @@ double torch7_element(const struct torch7_object *storage, int64_t index)
     }
 }
 
-int64_t torch7_tensor_count(const struct torch7_object *object)
+int64_t torch7_tensor_count(const struct torch7_object *tensor)
 {
-    int64_t count = 1, last = object->tensor.offset;
+    int64_t count = 1, last = tensor->tensor.offset;
 
-    if (object->tensor.rank == 0 || !object->tensor.storage)
+    if (tensor->tensor.rank == 0 || !tensor->tensor.storage)
         return 0;
-    if (object->tensor.offset < 0)
+    if (tensor->tensor.offset < 0)
         return -1;
-    for (int i = 0; i < object->tensor.rank; i++) {
-        int64_t size = object->tensor.size[i], stride = object->tensor.stride[i], reach;
+    for (int i = 0; i < tensor->tensor.rank; i++) {
+        int64_t size = tensor->tensor.size[i], stride = tensor->tensor.stride[i], reach;
 
         /* Strides of 0 would make many elements of few. */
         if (size < 1 || (size > 1 && stride < 1) || __builtin_mul_overflow(count, size, &count) ||
@@ -421,26 +421,26 @@ int64_t torch7_tensor_count(const struct torch7_object *object)
                           __builtin_add_overflow(last, reach, &last))))
             return -1;
     }
-    if (last >= object->tensor.storage->storage.count ||
-        count > object->tensor.storage->storage.count)
+    if (last >= tensor->tensor.storage->storage.count ||
+        count > tensor->tensor.storage->storage.count)
         return -1;
     return count;
 }
 
-void torch7_tensor_read(const struct torch7_object *object, float *elements)
+void torch7_tensor_read(const struct torch7_object *tensor, float *elements)
 {
-    int64_t count = torch7_tensor_count(object);
+    int64_t count = torch7_tensor_count(tensor);
     int64_t position[TORCH7_MAX_RANK] = {0}, stride[TORCH7_MAX_RANK];
-    int64_t offset = object->tensor.offset;
+    int64_t offset = tensor->tensor.offset;
 
     /* Axes of length 1 may have any stride, which is not to be followed. */
-    for (int i = 0; i < object->tensor.rank; i++)
-        stride[i] = object->tensor.size[i] > 1 ? object->tensor.stride[i] : 0;
+    for (int i = 0; i < tensor->tensor.rank; i++)
+        stride[i] = tensor->tensor.size[i] > 1 ? tensor->tensor.stride[i] : 0;
     for (int64_t i = 0; i < count; i++) {
-        elements[i] = (float)torch7_element(object->tensor.storage, offset);
-        for (int axis = object->tensor.rank - 1; axis >= 0; axis--) {
+        elements[i] = (float)torch7_element(tensor->tensor.storage, offset);
+        for (int axis = tensor->tensor.rank - 1; axis >= 0; axis--) {
             offset += stride[axis];
-            if (++position[axis] < object->tensor.size[axis])
+            if (++position[axis] < tensor->tensor.size[axis])
                 break;
             offset -= stride[axis] * position[axis];
             position[axis] = 0;

@@ -38,23 +38,29 @@ done:
     return result;
 }
 
-/* The axis of a transpose's output that shows the input's axis `from`, or the other way round. */
-static int8_t permuted(const struct node *node, int rank, int8_t axis, bool to_output)
+struct axes transposed_axes(const struct node *node, struct axes axes)
 {
-    if (!to_output)
-        return (int8_t)node->transpose.permutation[axis];
-    for (int8_t i = 0; i < rank; i++) {
-        if (node->transpose.permutation[i] == axis)
-            return i;
+    struct axes output = {-1, -1, -1};
+
+    for (int8_t i = 0; i < 4; i++) {
+        int from = node->transpose.permutation[i];
+
+        if (from == axes.channel)
+            output.channel = i;
+        else if (from == axes.height)
+            output.height = i;
+        else if (from == axes.width)
+            output.width = i;
     }
-    return -1;
+    return output;
 }
 
-static struct axes permute_axes(const struct node *node, int rank, struct axes axes, bool to_output)
+/* What transposed_axes makes these axes of. */
+static struct axes untransposed_axes(const struct node *node, struct axes axes)
 {
-    return (struct axes){permuted(node, rank, axes.channel, to_output),
-                         permuted(node, rank, axes.height, to_output),
-                         permuted(node, rank, axes.width, to_output)};
+    return (struct axes){(int8_t)node->transpose.permutation[axes.channel],
+                         (int8_t)node->transpose.permutation[axes.height],
+                         (int8_t)node->transpose.permutation[axes.width]};
 }
 
 /* True for nodes whose output shows the same picture as an input of equal height and width. */
@@ -64,11 +70,15 @@ static bool keeps_picture(const struct node *node)
            node->kind == NODE_BATCH_NORM || node->kind == NODE_BINARY || node->kind == NODE_CONCAT;
 }
 
-/* Gives `to` the axes if it has none yet and can show a picture of the given rank. */
-static bool give_axes(struct tensor *to, struct axes axes)
+/* Gives `to` the axes if it has none yet and can show a picture: see struct axes. */
+static bool give_axes(struct tensor *to, const bool *pictureless, const struct graph *graph,
+                      struct axes axes)
 {
-    if (to->axes.channel >= 0 || to->values || to->shape.rank != 4 || axes.channel < 0)
+    if (to->axes.channel >= 0 || pictureless[to - graph->tensors] || to->shape.rank != 4 ||
+        axes.channel < 0 || to->shape.extent[6 - axes.channel - axes.height - axes.width] != 1)
         return false;
+    if (axes.height > axes.width)
+        axes = (struct axes){axes.channel, axes.width, axes.height};
     to->axes = axes;
     return true;
 }
@@ -80,41 +90,58 @@ static bool same_picture(const struct tensor *a, const struct tensor *b, struct 
            a->shape.extent[axes.width] == b->shape.extent[axes.width];
 }
 
-static bool hand_on_axes(struct graph *graph, const struct node *node)
+static bool hand_on_axes(struct graph *graph, const bool *pictureless, const struct node *node)
 {
+    struct tensor *input = &graph->tensors[node->inputs[0]];
     struct tensor *output = &graph->tensors[node->output];
     bool changed = false;
 
     if (node->kind == NODE_CONVOLUTION || node->kind == NODE_MAX_POOL ||
         node->kind == NODE_AVERAGE_POOL) {
-        changed |= give_axes(&graph->tensors[node->inputs[0]], axes_nchw);
-        changed |= give_axes(output, axes_nchw);
+        changed |= give_axes(input, pictureless, graph, axes_nchw);
+        changed |= give_axes(output, pictureless, graph, axes_nchw);
     } else if (node->kind == NODE_GLOBAL_AVERAGE_POOL) {
-        changed |= give_axes(&graph->tensors[node->inputs[0]], axes_nchw);
+        changed |= give_axes(input, pictureless, graph, axes_nchw);
     } else if (node->kind == NODE_TRANSPOSE) {
-        struct tensor *input = &graph->tensors[node->inputs[0]];
-
         if (input->axes.channel >= 0)
-            changed |= give_axes(output, permute_axes(node, 4, input->axes, true));
+            changed |= give_axes(output, pictureless, graph, transposed_axes(node, input->axes));
         if (output->axes.channel >= 0)
-            changed |= give_axes(input, permute_axes(node, 4, output->axes, false));
+            changed |= give_axes(input, pictureless, graph, untransposed_axes(node, output->axes));
     } else if (keeps_picture(node)) {
         for (int i = 0; i < node->input_count; i++) {
-            struct tensor *input = &graph->tensors[node->inputs[i]];
-
+            input = &graph->tensors[node->inputs[i]];
             if (same_picture(input, output, input->axes))
-                changed |= give_axes(output, input->axes);
+                changed |= give_axes(output, pictureless, graph, input->axes);
             if (same_picture(input, output, output->axes))
-                changed |= give_axes(input, output->axes);
+                changed |= give_axes(input, pictureless, graph, output->axes);
         }
     }
     return changed;
 }
 
-void analyse_axes(struct graph *graph)
+/* Marks constants, what global pools leave, and what is made of nothing but these. */
+static void find_pictureless(const struct graph *graph, bool *pictureless)
 {
+    for (int t = 0; t < graph->tensor_count; t++)
+        pictureless[t] = graph->tensors[t].values != NULL;
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+        bool all = true;
+
+        for (int slot = 0; slot < node->input_count; slot++)
+            all = all && pictureless[node->inputs[slot]];
+        pictureless[node->output] = all || node->kind == NODE_GLOBAL_AVERAGE_POOL;
+    }
+}
+
+int analyse_axes(struct graph *graph, VbpError *error)
+{
+    bool *pictureless = memory_array((size_t)graph->tensor_count, sizeof(bool));
     bool changed = true;
 
+    if (!pictureless)
+        return error_out_of_memory(error);
+    find_pictureless(graph, pictureless);
     for (int t = 0; t < graph->tensor_count; t++)
         graph->tensors[t].axes = (struct axes){-1, -1, -1};
     /* Forward and back until nothing changes: two rounds for anything but contrived graphs; every
@@ -122,10 +149,12 @@ void analyse_axes(struct graph *graph)
     while (changed) {
         changed = false;
         for (int i = 0; i < graph->node_count; i++)
-            changed |= hand_on_axes(graph, &graph->nodes[i]);
+            changed |= hand_on_axes(graph, pictureless, &graph->nodes[i]);
         for (int i = graph->node_count - 1; i >= 0; i--)
-            changed |= hand_on_axes(graph, &graph->nodes[i]);
+            changed |= hand_on_axes(graph, pictureless, &graph->nodes[i]);
     }
+    free(pictureless);
+    return VBP_OK;
 }
 
 int analyse_levels(struct graph *graph, VbpError *error)

@@ -39,15 +39,31 @@ static void redirect(struct graph *graph, int from, int to)
     }
 }
 
-static void drop_identities(struct graph *graph)
+/*
+ * An output keeps its name by keeping its node. Where both sides of an identity branch, it stays as
+ * well (it takes no time): the mask's mean over the readers of a tensor is not the mean over the
+ * readers of both.
+ */
+static int drop_identities(struct graph *graph, VbpError *error)
 {
+    int *readers = memory_array((size_t)graph->tensor_count, sizeof(*readers));
+
+    if (!readers)
+        return error_out_of_memory(error);
+    for (int t = 0; t < graph->tensor_count; t++)
+        readers[t] = graph->first_reader[t + 1] - graph->first_reader[t];
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
+        int from = node->output, to = node->inputs[0];
 
-        /* An output keeps its name by keeping its node. */
-        if (node->kind == NODE_IDENTITY && !is_output(graph, node->output))
-            redirect(graph, node->output, node->inputs[0]);
+        if (node->kind != NODE_IDENTITY || is_output(graph, from) ||
+            (readers[from] > 1 && readers[to] > 1))
+            continue;
+        redirect(graph, from, to);
+        readers[to] += readers[from] - 1;
     }
+    free(readers);
+    return VBP_OK;
 }
 
 /* factor and offset of a batch normalisation: 2 x channels floats, to be freed; NULL no memory. */
@@ -63,27 +79,33 @@ static float *normalisation(const struct graph *graph, const struct node *norm, 
     return factor;
 }
 
+static bool one_reader(const struct graph *graph, int tensor)
+{
+    return graph->first_reader[tensor + 1] == graph->first_reader[tensor] + 1;
+}
+
 /* Gives the node weights and biases of its own, zeros where it had no bias. */
 static int own_weights(struct graph *graph, struct node *node, VbpError *error)
 {
-    int output_axis_length = (int)graph->tensors[node->inputs[1]].shape.extent[0];
-    struct shape bias_shape = {.rank = 1, .extent = {output_axis_length}};
+    int outputs = (int)graph->tensors[node->inputs[1]].shape.extent[0];
+    struct shape bias_shape = {.rank = 1, .extent = {outputs}};
+    bool has_bias = node->input_count == 3;
+    int weights = node->inputs[1], bias = has_bias ? node->inputs[2] : -1;
     int *inputs = memory_array(3, sizeof(int));
-    float *zeros = memory_array((size_t)output_axis_length, sizeof(float));
-    int weights, bias = 0, result = VBP_OK;
+    float *zeros = memory_array((size_t)outputs, sizeof(float));
+    int result = VBP_OK;
 
     if (!inputs || !zeros) {
         result = error_out_of_memory(error);
         goto done;
     }
-    weights = graph_add_constant(graph, graph->tensors[node->inputs[1]].name,
-                                 &graph->tensors[node->inputs[1]].shape,
-                                 graph->tensors[node->inputs[1]].values, error);
-    if (weights >= 0)
-        bias = graph_add_constant(
-            graph, node->input_count == 3 ? graph->tensors[node->inputs[2]].name : NULL,
-            &bias_shape, node->input_count == 3 ? graph->tensors[node->inputs[2]].values : zeros,
-            error);
+    if (!one_reader(graph, weights))
+        weights =
+            graph_add_constant(graph, graph->tensors[weights].name, &graph->tensors[weights].shape,
+                               graph->tensors[weights].values, error);
+    if (weights >= 0 && (!has_bias || !one_reader(graph, bias)))
+        bias = graph_add_constant(graph, has_bias ? graph->tensors[bias].name : NULL, &bias_shape,
+                                  has_bias ? graph->tensors[bias].values : zeros, error);
     if (weights < 0 || bias < 0) {
         result = weights < 0 ? weights : bias;
         goto done;
@@ -202,8 +224,9 @@ int graph_fold(struct graph *graph, VbpError *error)
 {
     int result;
 
-    drop_identities(graph);
-    result = graph_finish(graph, error);
+    result = drop_identities(graph, error);
+    if (result == VBP_OK)
+        result = graph_finish(graph, error);
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
         bool folded = false;
 

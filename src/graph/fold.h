@@ -5,7 +5,8 @@
 #include "graph/graph.h"
 
 /*
- * Takes out nodes that do nothing, and folds batch normalisations into the weights of a neighbour:
+ * Takes out nodes that do nothing (but not where that would change a mask), and folds batch
+ * normalisations into the weights of a neighbour:
  *
  *     conv -> norm           always (w *= factor[out])
  *     dense -> norm          always

@@ -134,6 +134,9 @@ int graph_add_node(struct graph *graph, const struct node *node, const char *out
     result = infer_shape(graph, node, &shape, error);
     if (result != VBP_OK)
         goto fail;
+    /* So that it keeps the picture. */
+    if (node->kind == NODE_RESHAPE && shape_equal(&shape, &graph->tensors[node->inputs[0]].shape))
+        copy.kind = NODE_IDENTITY;
     copy.name = memory_copy_text(node->name ? node->name : "");
     copy.source_kind =
         memory_copy_text(node->source_kind ? node->source_kind : node_kind_name(node->kind));
@@ -228,10 +231,10 @@ int graph_finish(struct graph *graph, VbpError *error)
     result = drop_unused_nodes(graph, error);
     if (result == VBP_OK)
         result = analyse_readers(graph, error);
-    if (result == VBP_OK) {
-        analyse_axes(graph);
+    if (result == VBP_OK)
+        result = analyse_axes(graph, error);
+    if (result == VBP_OK)
         result = analyse_levels(graph, error);
-    }
     return result;
 }
 
@@ -280,6 +283,12 @@ int graph_copy(struct graph **copy, const struct graph *graph, VbpError *error)
     if (result != VBP_OK)
         return result;
     (*copy)->input = graph->input;
+    if (graph->format)
+        (*copy)->format = memory_copy_text(graph->format);
+    if (graph->producer)
+        (*copy)->producer = memory_copy_text(graph->producer);
+    if ((graph->format && !(*copy)->format) || (graph->producer && !(*copy)->producer))
+        result = error_out_of_memory(error);
     for (int t = 0; t < graph->tensor_count && result == VBP_OK; t++)
         result = copy_tensor(*copy, graph, t, error);
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++)

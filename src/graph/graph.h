@@ -40,7 +40,10 @@ bool shape_equal(const struct shape *a, const struct shape *b);
 #define SHAPE_TEXT_SIZE 96
 const char *shape_text(const struct shape *shape, char *text);
 
-/* Which axes of a rank-4 tensor are picture axes; channel == -1: not a spatial tensor. */
+/*
+ * Which axes of a rank-4 tensor with a batch of one are picture axes; channel == -1: not a spatial
+ * tensor. Height is the slower one of the two picture axes, wherever the channels are.
+ */
 struct axes {
     int8_t channel, height, width;
 };
@@ -72,9 +75,9 @@ enum node_kind {
     NODE_GLOBAL_AVERAGE_POOL, /* data NCHW -> NC11 */
     NODE_BINARY,              /* a, b, broadcast by NumPy's rules */
     NODE_CONCAT,              /* any number of inputs */
-    NODE_RESHAPE,             /* data; flatten, squeeze, unsqueeze too */
-    NODE_TRANSPOSE,           /* data */
-    NODE_IDENTITY,            /* data; dropout and other nodes that do nothing at inference */
+    NODE_RESHAPE,   /* data; flatten, squeeze, unsqueeze too (to its own shape: identity) */
+    NODE_TRANSPOSE, /* data */
+    NODE_IDENTITY,  /* data; dropout and other nodes that do nothing at inference */
     NODE_KIND_COUNT
 };
 

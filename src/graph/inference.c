@@ -23,15 +23,19 @@ static int64_t window_outputs(const struct window *window, int axis, int64_t siz
 {
     int64_t padded = size + window->pad_begin[axis] + window->pad_end[axis];
     int64_t room = padded - window_span(window, axis);
+    int64_t stride = window->stride[axis];
     int64_t outputs;
 
-    if (room < 0)
+    if (!ceiling)
+        return room < 0 ? 0 : room / stride + 1;
+    /* Rounded up, the last window may hang over the end; even the only one, if by less than a
+     * step. */
+    if (room + stride - 1 < 0)
         return 0;
-    outputs = room / window->stride[axis] + 1;
-    /* A window that hangs over the end counts if it begins before the end padding does. */
-    if (ceiling && room % window->stride[axis] != 0 &&
-        outputs * window->stride[axis] < size + window->pad_begin[axis])
-        outputs++;
+    outputs = (room + stride - 1) / stride + 1;
+    /* It counts if it begins before the end padding does. */
+    if (outputs > 1 && (outputs - 1) * stride >= size + window->pad_begin[axis])
+        outputs--;
     return outputs;
 }
 
@@ -75,6 +79,18 @@ static int check_constant(const struct graph *graph, int tensor, int rank, int64
     return VBP_OK;
 }
 
+/* The kernels that slide and pool run on one image. */
+static int check_image(const struct shape *input, VbpError *error)
+{
+    if (input->rank != 4)
+        return refuse_shape(error, "its input must be batch x channels x height x width", input);
+    if (input->extent[0] != 1)
+        return error_set(error, VBP_ERROR_UNSUPPORTED,
+                         "its input is a batch of %lld; vbp runs one frame at a time",
+                         (long long)input->extent[0]);
+    return VBP_OK;
+}
+
 static int infer_convolution(const struct graph *graph, const struct node *node,
                              struct shape *output, VbpError *error)
 {
@@ -86,11 +102,11 @@ static int infer_convolution(const struct graph *graph, const struct node *node,
 
     if (result == VBP_OK)
         result = check_constant(graph, node->inputs[1], 4, 0, "weights", error);
+    if (result == VBP_OK)
+        result = check_image(input, error);
     if (result != VBP_OK)
         return result;
     weights = &graph->tensors[node->inputs[1]].shape;
-    if (input->rank != 4)
-        return refuse_shape(error, "its input must be batch x channels x height x width", input);
     if (groups < 1 || input->extent[1] % groups != 0 || weights->extent[0] % groups != 0 ||
         weights->extent[1] != input->extent[1] / groups) {
         char text[SHAPE_TEXT_SIZE];
@@ -161,18 +177,24 @@ static int infer_pool(const struct graph *graph, const struct node *node, struct
     const struct window *window = &node->pool.window;
     int result = check_input_count(node, 1, 1, error);
 
+    if (result == VBP_OK)
+        result = check_image(input, error);
     if (result != VBP_OK)
         return result;
-    if (input->rank != 4)
-        return refuse_shape(error, "its input must be batch x channels x height x width", input);
     *output = *input;
     result = infer_window(window, node->pool.ceiling, input, output, error);
     for (int axis = 0; axis < 2 && result == VBP_OK; axis++) {
-        /* Then every window holds at least one cell of the input. */
+        /* Every window must hold a cell of the input: it begins before the input's end, ends
+         * behind its beginning, and does not step over it. */
         if (window->pad_begin[axis] >= window_span(window, axis) ||
             window->pad_end[axis] >= window_span(window, axis))
             result =
                 error_set(error, VBP_ERROR_UNSUPPORTED, "its padding is as large as its window");
+        else if (window->pad_begin[axis] > 0 && window->dilation[axis] > input->extent[2 + axis])
+            result =
+                error_set(error, VBP_ERROR_UNSUPPORTED,
+                          "its dilation of %d steps over the %s of %lld", window->dilation[axis],
+                          axis ? "width" : "height", (long long)input->extent[2 + axis]);
     }
     return result;
 }
@@ -183,8 +205,8 @@ static int infer_global_pool(const struct graph *graph, const struct node *node,
     const struct shape *input = &graph->tensors[node->inputs[0]].shape;
     int result = check_input_count(node, 1, 1, error);
 
-    if (result == VBP_OK && input->rank != 4)
-        result = refuse_shape(error, "its input must be batch x channels x height x width", input);
+    if (result == VBP_OK)
+        result = check_image(input, error);
     *output = *input;
     output->extent[2] = output->extent[3] = 1;
     return result;
@@ -231,9 +253,14 @@ static int infer_concat(const struct graph *graph, const struct node *node, stru
 
         if (axis < other.rank)
             other.extent[axis] = output->extent[axis];
-        if (!shape_equal(&other, output))
-            return refuse_shape(error, "its inputs differ in shape: one of them is",
-                                &graph->tensors[node->inputs[i]].shape);
+        if (!shape_equal(&other, output)) {
+            char a[SHAPE_TEXT_SIZE], b[SHAPE_TEXT_SIZE];
+
+            return error_set(error, VBP_ERROR_FORMAT,
+                             "its inputs of %s and %s differ not only along axis %d",
+                             shape_text(&graph->tensors[node->inputs[0]].shape, a),
+                             shape_text(&graph->tensors[node->inputs[i]].shape, b), axis);
+        }
         output->extent[axis] += along;
     }
     return VBP_OK;
@@ -248,6 +275,8 @@ static int infer_reshape(const struct graph *graph, const struct node *node, str
     if (result != VBP_OK)
         return result;
     *output = node->reshape.shape;
+    if (output->rank < 0 || output->rank > SHAPE_MAX_RANK)
+        return error_set(error, VBP_ERROR_UNSUPPORTED, "a shape of %d axes", output->rank);
     if (shape_elements(output) != shape_elements(input)) {
         char a[SHAPE_TEXT_SIZE], b[SHAPE_TEXT_SIZE];
 
@@ -324,8 +353,11 @@ int infer_shape(const struct graph *graph, const struct node *node, struct shape
         result = error_set(error, VBP_ERROR_ARGUMENT, "no such kind of node");
         break;
     }
-    if (result == VBP_OK && shape_elements(output) < 0)
-        result = refuse_shape(error, "its output would be too large: a tensor that vbp can hold",
-                              output);
+    if (result == VBP_OK && shape_elements(output) < 0) {
+        char text[SHAPE_TEXT_SIZE];
+
+        result = error_set(error, VBP_ERROR_UNSUPPORTED, "its output of %s is too large",
+                           shape_text(output, text));
+    }
     return result;
 }

@@ -1,11 +1,12 @@
 #include "kernels/activation.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Each function in a loop of its own: the switch is outside, so that the compiler can vectorise. */
+/* Each function in a loop of its own over one array: so the compiler can vectorise it. */
 #define MAP(expression)                                                                            \
     for (size_t i = 0; i < count; i++) {                                                           \
-        float x = input[i];                                                                        \
+        float x = output[i];                                                                       \
         output[i] = (expression);                                                                  \
     }                                                                                              \
     break
@@ -13,6 +14,8 @@
 void activation_run(enum activation function, float alpha, float beta, const float *input,
                     float *output, size_t count)
 {
+    if (output != input)
+        memcpy(output, input, count * sizeof(float));
     switch (function) {
     case ACTIVATION_RELU:
         MAP(x < 0 ? 0 : x);

@@ -1,7 +1,7 @@
 #include "kernels/elementwise.h"
 
 #include <math.h>
-#include <stdbool.h>
+#include <string.h>
 
 static float apply(enum binary operation, float a, float b)
 {
@@ -91,4 +91,28 @@ void channel_affine_prepare(const float *scale, const float *shift, const float 
         factor[c] = (float)value;
         offset[c] = (float)((double)shift[c] - (double)mean[c] * value);
     }
+}
+
+bool values_finite(const float *values, size_t count)
+{
+    /* Adding 1 to an exponent of all ones, and to no other, carries into the sign's place. In
+     * lanes, so that compilers use vectors. */
+    const uint32_t magnitude = 0x7fffffff, exponent_one = 0x00800000, carry = 0x80000000;
+    uint32_t lane[16] = {0}, any = 0;
+    size_t i = 0;
+
+    for (; i + 16 <= count; i += 16) {
+        uint32_t bits[16];
+
+        memcpy(bits, values + i, sizeof(bits));
+        for (int j = 0; j < 16; j++)
+            lane[j] |= (bits[j] & magnitude) + exponent_one;
+    }
+    for (; i < count; i++) {
+        if (!isfinite(values[i]))
+            return false;
+    }
+    for (int j = 0; j < 16; j++)
+        any |= lane[j];
+    return !(any & carry);
 }

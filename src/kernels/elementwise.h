@@ -2,6 +2,7 @@
 #ifndef VBP_KERNELS_ELEMENTWISE_H
 #define VBP_KERNELS_ELEMENTWISE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,8 @@ void channel_affine_run(const float *input, const float *factor, const float *of
 void channel_affine_prepare(const float *scale, const float *shift, const float *mean,
                             const float *variance, double epsilon, size_t channels, float *factor,
                             float *offset);
+
+/* False where one of the values is NaN or infinite. */
+bool values_finite(const float *values, size_t count);
 
 #endif

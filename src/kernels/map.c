@@ -16,6 +16,26 @@ static float rectify(float value, VbpAverage kind)
     return value;
 }
 
+/* sum[i] += rectified plane[i]; the kind is the same all along, so it is asked outside the loop. */
+static void add_plane(const float *restrict plane, size_t cells, VbpAverage kind,
+                      float *restrict sum)
+{
+    switch (kind) {
+    case VBP_AVERAGE_POSITIVE:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += rectify(plane[i], VBP_AVERAGE_POSITIVE);
+        break;
+    case VBP_AVERAGE_ABSOLUTE:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += rectify(plane[i], VBP_AVERAGE_ABSOLUTE);
+        break;
+    case VBP_AVERAGE_MEAN:
+        for (size_t i = 0; i < cells; i++)
+            sum[i] += plane[i];
+        break;
+    }
+}
+
 void map_average(const float *data, size_t channels, size_t cells, size_t channel_stride,
                  size_t cell_stride, VbpAverage kind, float *average)
 {
@@ -23,8 +43,14 @@ void map_average(const float *data, size_t channels, size_t cells, size_t channe
 
     memset(average, 0, cells * sizeof(float));
     for (size_t c = 0; c < channels; c++) {
+        const float *plane = data + c * channel_stride;
+
+        if (cell_stride == 1) {
+            add_plane(plane, cells, kind, average);
+            continue;
+        }
         for (size_t i = 0; i < cells; i++)
-            average[i] += rectify(data[c * channel_stride + i * cell_stride], kind);
+            average[i] += rectify(plane[i * cell_stride], kind);
     }
     for (size_t i = 0; i < cells; i++)
         average[i] *= factor;
@@ -111,20 +137,48 @@ void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *r
         reciprocal[i] = reciprocal[i] > 0 ? 1 / reciprocal[i] : 0;
 }
 
-void map_multiply(float *a, const float *b, size_t cells)
+float map_multiply(float *a, const float *b, size_t cells)
 {
+    float largest = 0, all = 0;
+
+    for (size_t i = 0; i < cells; i++) {
+        float product = a[i] * b[i];
+        float magnitude = fabsf(product);
+
+        a[i] = product;
+        largest = magnitude > largest ? magnitude : largest;
+        all += product * 0; /* NaN once one of them is NaN or infinite */
+    }
+    return isnan(all) && isfinite(largest) ? NAN : largest;
+}
+
+int map_multiply_scaled(float *a, const float *b, size_t cells)
+{
+    double largest = 0, factor;
+    int exponent = 0;
+
+    /* No product of two floats overflows or vanishes in a double. */
     for (size_t i = 0; i < cells; i++)
-        a[i] *= b[i];
+        largest = fmax(largest, fabs((double)a[i] * (double)b[i]));
+    if (largest > 0 && isfinite(largest))
+        exponent = ilogb(largest);
+    factor = ldexp(1, -exponent);
+    for (size_t i = 0; i < cells; i++)
+        a[i] = (float)((double)a[i] * (double)b[i] * factor);
+    return exponent;
 }
 
 void map_range(const float *map, size_t cells, float *minimum, float *maximum)
 {
-    float least = map[0], most = map[0];
+    float least = map[0], most = map[0], all = 0;
 
-    for (size_t i = 1; i < cells; i++) {
+    for (size_t i = 0; i < cells; i++) {
         least = map[i] < least ? map[i] : least;
         most = map[i] > most ? map[i] : most;
+        all += map[i] * 0; /* NaN once one of them is NaN or infinite */
     }
+    if (isnan(all) && isfinite(least) && isfinite(most))
+        least = most = NAN;
     *minimum = least;
     *maximum = most;
 }

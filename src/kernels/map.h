@@ -43,10 +43,17 @@ void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, flo
  */
 void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *reciprocal);
 
-/* a[i] *= b[i] */
-void map_multiply(float *a, const float *b, size_t cells);
+/* a[i] *= b[i]; returns the largest magnitude of the products, NaN if one of them is. */
+float map_multiply(float *a, const float *b, size_t cells);
 
-/* Smallest and largest value of cells >= 1 values. */
+/*
+ * a[i] *= b[i] / 2^n, with the n, which is returned, that brings the largest product to 1..2: exact
+ * where the product itself would overflow or vanish. n is 0 where all products are 0, or not all
+ * are finite.
+ */
+int map_multiply_scaled(float *a, const float *b, size_t cells);
+
+/* Smallest and largest value of cells >= 1 values; both NaN if one of them is. */
 void map_range(const float *map, size_t cells, float *minimum, float *maximum);
 
 /* output = (map - minimum) / (maximum - minimum); all zeros where the map is constant. */

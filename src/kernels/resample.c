@@ -62,7 +62,8 @@ static void add_area(struct taps *taps, int *count, int i, double scale, int sou
 static void add_output(struct taps *taps, int *count, enum resample_filter filter, int i,
                        int source)
 {
-    double scale = (double)source / taps->outputs;
+    /* Rounded as OpenCV rounds it: at exact multiples it decides which cell is the nearest. */
+    double scale = 1 / ((double)taps->outputs / source);
     double place = (i + 0.5) * scale - 0.5;
     int left = (int)floor(place);
     double share;

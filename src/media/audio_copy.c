@@ -122,8 +122,10 @@ int audio_copy_open(struct audio_copy **copy, const char *source, const struct a
         return error_out_of_memory(error);
     made->range = *range;
     result = demuxer_open(&made->demuxer, source, NULL, error);
-    if (result != VBP_OK)
+    if (result != VBP_OK) {
+        error_prefix(error, "cannot write %s: the audio of ", name);
         goto failed;
+    }
     format = made->demuxer.format;
     made->tracks = memory_array(format->nb_streams, sizeof(*made->tracks));
     made->packet = av_packet_alloc();

@@ -101,6 +101,8 @@ int container_begin(const struct container *container, AVFormatContext *format, 
         }
     } else {
         av_dict_set_int(&settings, "cluster_time_limit", CLUSTER_MILLISECONDS, 0);
+        /* Audio may begin before 0, to warm its decoder up; else all would move for it. */
+        format->avoid_negative_ts = 0;
     }
     code = avformat_write_header(format, &settings);
     av_dict_free(&settings);

@@ -29,10 +29,8 @@ static int interrupt_callback(void *opaque)
 
 static void begin_wait(struct interrupt *interrupt)
 {
-    if (interrupt) {
-        atomic_store(&interrupt->stalled, false);
+    if (interrupt)
         atomic_store(&interrupt->limit, av_gettime_relative() + STALL_SECONDS * INT64_C(1000000));
-    }
 }
 
 static void end_wait(struct interrupt *interrupt)
@@ -49,6 +47,9 @@ static int wait_error(const struct demuxer *demuxer, int code, const char *name,
         return error_set(error, VBP_ERROR_CANCELLED, "%s: interrupted", name);
     if (demuxer->interrupt && atomic_load(&demuxer->interrupt->stalled))
         return error_set(error, VBP_ERROR_IO, "%s: no data for %d seconds", name, STALL_SECONDS);
+    if (code == AVERROR_INVALIDDATA || code == AVERROR_EOF)
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "%s: not a video or a picture, or too damaged to read", name);
     return ffmpeg_error(error, code, "%s: %s", name, what);
 }
 
@@ -148,10 +149,7 @@ int demuxer_open(struct demuxer *demuxer, const char *name, struct interrupt *in
     code = avformat_open_input(&demuxer->format, name, input_format, &settings);
     av_dict_free(&settings);
     if (code < 0) {
-        result = code == AVERROR_INVALIDDATA
-                     ? error_set(error, VBP_ERROR_FORMAT,
-                                 "%s: not a video or a picture, or too damaged to read", name)
-                     : wait_error(demuxer, code, name, "cannot open it", error);
+        result = wait_error(demuxer, code, name, "cannot open it", error);
         goto failed;
     }
     if (is_text(demuxer->format->iformat)) {

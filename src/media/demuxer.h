@@ -12,7 +12,7 @@
 struct interrupt {
     atomic_bool requested;     /* by any thread, for good */
     atomic_int_fast64_t limit; /* when a wait has lasted too long, av_gettime_relative(); 0 none */
-    atomic_bool stalled;       /* a wait reached its limit */
+    atomic_bool stalled;       /* a wait reached its limit; its stream is of no more use */
 };
 
 struct demuxer {

@@ -7,8 +7,6 @@
 #include "media/scale.h"
 
 #include <libavcodec/avcodec.h>
-#include <libavutil/pixdesc.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* A 24-bit PNG row filter that suits photographs, and zlib's middle way. */
@@ -66,19 +64,14 @@ static int write_png(const char *path, const AVFrame *picture, VbpError *error)
 
 int image_write_picture(const char *path, const AVFrame *picture, VbpError *error)
 {
-    const AVPixFmtDescriptor *description =
-        av_pix_fmt_desc_get((enum AVPixelFormat)picture->format);
-    bool gray = description && description->nb_components < 3 &&
-                !(description->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+    enum AVPixelFormat format =
+        scale_is_gray((enum AVPixelFormat)picture->format) ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24;
     struct frame_pool *pool = NULL;
     struct scaler *scaler = NULL;
     AVFrame *converted = NULL;
     int result;
 
-    if (!description)
-        return error_set(error, VBP_ERROR_ARGUMENT, "cannot write %s: unknown pixel format", path);
-    converted = frame_pool_take(&pool, gray ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24, picture->width,
-                                picture->height, error);
+    converted = frame_pool_take(&pool, format, picture->width, picture->height, error);
     if (!converted) {
         result = VBP_ERROR_MEMORY;
         goto done;

@@ -5,7 +5,6 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* One side of a conversion, as libswscale wants it. */
@@ -44,6 +43,14 @@ static bool is_yuv(enum AVPixelFormat format)
     const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(format);
 
     return description && description->nb_components >= 3 &&
+           !(description->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+}
+
+bool scale_is_gray(enum AVPixelFormat format)
+{
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(format);
+
+    return description && description->nb_components < 3 &&
            !(description->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
 }
 
@@ -116,10 +123,37 @@ static int prepare(struct scaler *scaler, const struct side *to, const struct si
     return 0;
 }
 
+/* Stretches 8-bit gray of 16..235 to 0..255. */
+static void stretch_range(AVFrame *picture)
+{
+    uint8_t stretched[256];
+
+    for (int i = 0; i < 256; i++) {
+        int value = ((i - 16) * 255 + 109) / 219;
+
+        stretched[i] = (uint8_t)(i < 16 ? 0 : value > 255 ? 255 : value);
+    }
+    for (int y = 0; y < picture->height; y++) {
+        uint8_t *row = picture->data[0] + (ptrdiff_t)picture->linesize[0] * y;
+
+        for (int x = 0; x < picture->width; x++)
+            row[x] = stretched[row[x]];
+    }
+}
+
 int scaler_run(struct scaler **scaler, AVFrame *to, const AVFrame *from, VbpError *error)
 {
     struct side from_side = side_of(from), to_side = side_of(to);
+    bool stretch = false;
 
+    /*
+     * libswscale takes all gray for full range. With both sides called that it changes nothing,
+     * which is what limited range needs, where the other side is limited as well.
+     */
+    if (scale_is_gray(from_side.format) && !from_side.full_range) {
+        stretch = to_side.format == AV_PIX_FMT_GRAY8 && to_side.full_range;
+        from_side.full_range = to_side.full_range = 1;
+    }
     if (!*scaler) {
         *scaler = memory_array(1, sizeof(**scaler));
         if (!*scaler)
@@ -135,6 +169,8 @@ int scaler_run(struct scaler **scaler, AVFrame *to, const AVFrame *from, VbpErro
     if (sws_scale((*scaler)->context, (const uint8_t *const *)from->data, from->linesize, 0,
                   from->height, to->data, to->linesize) != to->height)
         return error_set(error, VBP_ERROR_UNSUPPORTED, "the conversion of a picture failed");
+    if (stretch)
+        stretch_range(to);
     return VBP_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <libavutil/frame.h>
+#include <stdbool.h>
 
 struct scaler; /* remembers the last conversion's tables */
 
@@ -16,6 +17,8 @@ struct scaler; /* remembers the last conversion's tables */
  */
 int scaler_run(struct scaler **scaler, AVFrame *to, const AVFrame *from, VbpError *error);
 void scaler_free(struct scaler **scaler);
+
+bool scale_is_gray(enum AVPixelFormat format);
 
 /* The same layout without the "j", which only says full range. */
 enum AVPixelFormat scale_plain_format(enum AVPixelFormat format);

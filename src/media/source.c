@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* The longest side of a VbpImage. */
 #define MAX_SIDE 32768
@@ -260,15 +261,20 @@ static int open_array(struct source *source, VbpError *error)
     return VBP_OK;
 }
 
-/* By its ending, where that file exists (else the message about it is the same as for all). */
+/* By how the file begins, or by its ending. False where there is no such file. */
 static bool is_array(const char *name)
 {
     static const char magic[6] = "\x93NUMPY";
     const char *dot = strrchr(name, '.');
     char start[sizeof(magic)];
-    FILE *stream = fopen(name, "rb");
+    struct stat status;
+    FILE *stream;
     bool begins_like_one;
 
+    /* What is read from a pipe now would be missing later. */
+    if (stat(name, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    stream = fopen(name, "rb");
     if (!stream)
         return false;
     begins_like_one = fread(start, 1, sizeof(start), stream) == sizeof(start) &&

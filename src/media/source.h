@@ -13,8 +13,13 @@
 struct source;
 
 struct source_options {
-    int threads;        /* decoder threads; 0: as many as cores */
-    bool random_access; /* frames will be sought: index the file when opening it */
+    int threads; /* decoder threads; 0: as many as cores */
+    /*
+     * Frames will be sought: index the file when opening it, without decoding (but for the few
+     * formats without time stamps). Otherwise the first seek does that. What cannot be sought (a
+     * pipe, a live stream) is opened all the same.
+     */
+    bool random_access;
 };
 
 enum source_kind { SOURCE_VIDEO, SOURCE_IMAGE, SOURCE_READY_INPUT };
@@ -50,7 +55,8 @@ int source_read(struct source *source, struct frame *frame, VbpError *error);
  * Exact seeks. The next source_read gives the frame that is on screen at `time` (the last one whose
  * time is <= time; times before the first frame mean the first, times past the end the last), or
  * the frame of that number. source_seek_number beyond the last frame: VBP_ERROR_ARGUMENT and the
- * message names the number of frames.
+ * message names the number of frames. Where damage took the frame, the last one before it comes
+ * instead. VBP_ERROR_UNSUPPORTED for what cannot be sought.
  */
 int source_seek_time(struct source *source, double time, VbpError *error);
 int source_seek_number(struct source *source, int64_t number, VbpError *error);
@@ -61,7 +67,11 @@ struct source_damage {
 };
 struct source_damage source_damage(const struct source *source);
 
-/* From any thread: makes a read, seek or open that waits for data return VBP_ERROR_CANCELLED. */
+/*
+ * From any thread, for good: a read or seek that is under way, and every later one, returns
+ * VBP_ERROR_CANCELLED. (An open cannot be interrupted; a stream that gives nothing for 20 seconds
+ * ends it, as it ends reads, with VBP_ERROR_IO.)
+ */
 void source_interrupt(struct source *source);
 
 /*

@@ -63,7 +63,7 @@ static int open_decoder(struct video *video, const AVCodec *codec, int threads, 
     decoder->max_pixels = MAX_PIXELS;
     decoder->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT; /* better a damaged picture than none */
     if (codec->id == AV_CODEC_ID_MJPEG)
-        decoder->idct_algo = FF_IDCT_INT; /* the transform that libjpeg uses, bit by bit */
+        decoder->idct_algo = FF_IDCT_INT; /* libjpeg's transform: within 1 of its pixels */
     code = avcodec_open2(decoder, codec, NULL);
     if (code < 0)
         return ffmpeg_error(error, code, "%s: cannot decode its video", video->name);

@@ -18,12 +18,6 @@
 /* For encoders without a rate factor; 2 to 31, smaller is better. */
 #define FIXED_QUALITY 3
 
-/* How long a picture is shown, remembered while the encoder reorders. */
-struct shown {
-    int64_t pts;
-    int64_t duration;
-};
-
 struct writer {
     char *path;         /* the final name */
     char *partial_path; /* the name until then */
@@ -44,13 +38,14 @@ struct writer {
     struct frame_pool *pool; /* of pictures in that layout */
     struct audio_copy *audio;
     AVPacket *packet, *audio_packet;
-    struct container_end *ends; /* of every stream of the output */
+    unsigned stream_count;      /* of the output; lengths of these: */
+    struct container_end *ends; /* what comes last in each stream so far */
+    AVPacket **waiting;         /* see write_packet */
 
-    AVFrame *held;    /* the last picture, until it is known how long it is shown */
-    int64_t last_pts; /* of the encoder's clock: origin subtracted */
-    int64_t last_duration;
-    struct shown *shown; /* pictures inside the encoder */
-    size_t shown_count, shown_capacity;
+    AVFrame *held;            /* the last picture, until it is known how long it is shown */
+    int64_t last_pts;         /* its time, as encoded: origin_pts subtracted */
+    int64_t encoded_pts;      /* of the picture that the encoder was given last */
+    int64_t encoded_duration; /* and how long it is shown; 0 before the first */
     int64_t frame_count;
 };
 
@@ -206,6 +201,25 @@ static int add_audio(struct writer *writer, const struct writer_options *options
                            writer->path, error);
 }
 
+/* What is kept for every stream of the output. */
+static int prepare_streams(struct writer *writer, VbpError *error)
+{
+    unsigned count = writer->output->nb_streams;
+
+    writer->ends = memory_array(count, sizeof(*writer->ends));
+    writer->waiting = memory_array(count, sizeof(AVPacket *));
+    if (!writer->ends || !writer->waiting)
+        return error_out_of_memory(error);
+    writer->stream_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        writer->ends[i].pts = AV_NOPTS_VALUE;
+        writer->waiting[i] = av_packet_alloc();
+        if (!writer->waiting[i])
+            return error_out_of_memory(error);
+    }
+    return VBP_OK;
+}
+
 int writer_open(struct writer **writer, const char *path, const struct writer_options *options,
                 VbpError *error)
 {
@@ -250,13 +264,9 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
         result = add_audio(made, options, error);
     if (result != VBP_OK)
         goto failed;
-    made->ends = memory_array(made->output->nb_streams, sizeof(*made->ends));
-    if (!made->ends) {
-        result = error_out_of_memory(error);
+    result = prepare_streams(made, error);
+    if (result != VBP_OK)
         goto failed;
-    }
-    for (unsigned i = 0; i < made->output->nb_streams; i++)
-        made->ends[i].pts = AV_NOPTS_VALUE;
     made->made = true;
     result = container_begin(made->container, made->output, true, path, error);
     if (result != VBP_OK)
@@ -284,7 +294,9 @@ void writer_close(struct writer **writer)
     av_packet_free(&closed->packet);
     av_packet_free(&closed->audio_packet);
     av_frame_free(&closed->held);
-    free(closed->shown);
+    for (unsigned i = 0; i < closed->stream_count; i++)
+        av_packet_free(&closed->waiting[i]);
+    free(closed->waiting);
     free(closed->ends);
     free(closed->partial_path);
     free(closed->path);
@@ -294,17 +306,41 @@ void writer_close(struct writer **writer)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static int write_packet(struct writer *writer, AVPacket *packet, VbpError *error)
+static int write_waiting(struct writer *writer, int stream, VbpError *error)
 {
-    struct container_end *end = &writer->ends[packet->stream_index];
+    AVPacket *packet = writer->waiting[stream];
     int code;
 
-    if (end->pts == AV_NOPTS_VALUE || packet->pts >= end->pts)
-        *end = (struct container_end){packet->pts, packet->duration,
-                                      writer->output->streams[packet->stream_index]->time_base};
+    if (!packet->data)
+        return VBP_OK;
     code = av_write_frame(writer->output, packet);
     av_packet_unref(packet);
     return code < 0 ? ffmpeg_error(error, code, "cannot write %s", writer->path) : VBP_OK;
+}
+
+/*
+ * Writes the packet, whose times are in the output's time base; it is empty afterwards.
+ *
+ * A fragment counts its packets' times from the durations of those before, in decoding order. So
+ * there a packet waits for the next one, which tells the only duration that keeps all times.
+ */
+static int write_packet(struct writer *writer, AVPacket *packet, VbpError *error)
+{
+    int stream = packet->stream_index;
+    struct container_end *end = &writer->ends[stream];
+    AVPacket *waiting = writer->waiting[stream];
+    int result;
+
+    if (end->pts == AV_NOPTS_VALUE || packet->pts >= end->pts)
+        *end = (struct container_end){packet->pts, packet->duration,
+                                      writer->output->streams[stream]->time_base};
+    if (waiting->data)
+        waiting->duration = packet->dts - waiting->dts;
+    result = write_waiting(writer, stream, error);
+    av_packet_move_ref(waiting, packet);
+    if (result == VBP_OK && !writer->container->fragmented)
+        result = write_waiting(writer, stream, error);
+    return result;
 }
 
 /* Writes the audio that comes before `until` (in the pictures' time base). */
@@ -324,19 +360,6 @@ static int write_audio(struct writer *writer, int64_t until, VbpError *error)
     return VBP_OK;
 }
 
-static int64_t take_duration(struct writer *writer, int64_t pts)
-{
-    for (size_t i = 0; i < writer->shown_count; i++) {
-        if (writer->shown[i].pts == pts) {
-            int64_t duration = writer->shown[i].duration;
-
-            writer->shown[i] = writer->shown[--writer->shown_count];
-            return duration;
-        }
-    }
-    return writer->usual_duration;
-}
-
 /* Writes what the encoder has ready. */
 static int write_video(struct writer *writer, VbpError *error)
 {
@@ -349,7 +372,8 @@ static int write_video(struct writer *writer, VbpError *error)
             return VBP_OK;
         if (code < 0)
             return ffmpeg_error(error, code, "cannot encode %s", writer->path);
-        packet->duration = take_duration(writer, packet->pts);
+        /* Only the picture shown last needs one: the others are shown until the next. */
+        packet->duration = packet->pts == writer->encoded_pts ? writer->encoded_duration : 0;
         result = write_audio(writer, packet->dts, error);
         if (result != VBP_OK)
             return result;
@@ -364,20 +388,14 @@ static int write_video(struct writer *writer, VbpError *error)
 /* Hands the held picture to the encoder, now that it is known how long it is shown. */
 static int encode_held(struct writer *writer, int64_t duration, VbpError *error)
 {
-    void *grown = writer->shown;
     int code;
 
-    if (!memory_grow(&grown, &writer->shown_capacity, writer->shown_count + 1,
-                     sizeof(*writer->shown)))
-        return error_out_of_memory(error);
-    writer->shown = grown;
-    writer->shown[writer->shown_count++] = (struct shown){writer->held->pts, duration};
-    writer->held->pkt_duration = duration;
+    writer->encoded_pts = writer->held->pts;
+    writer->encoded_duration = duration;
     code = avcodec_send_frame(writer->encoder, writer->held);
     av_frame_free(&writer->held);
     if (code < 0)
         return ffmpeg_error(error, code, "cannot encode %s", writer->path);
-    writer->last_duration = duration;
     return write_video(writer, error);
 }
 
@@ -460,13 +478,17 @@ static int drain(struct writer *writer, VbpError *error)
     int result;
 
     if (duration <= 0)
-        duration = writer->last_duration > 0 ? writer->last_duration : writer->usual_duration;
+        duration = writer->encoded_duration > 0 ? writer->encoded_duration : writer->usual_duration;
     result = encode_held(writer, duration > 0 ? duration : 1, error);
     if (result != VBP_OK)
         return result;
     avcodec_send_frame(writer->encoder, NULL);
     result = write_video(writer, error);
-    return result == VBP_OK ? write_audio(writer, INT64_MAX, error) : result;
+    if (result == VBP_OK)
+        result = write_audio(writer, INT64_MAX, error);
+    for (unsigned i = 0; i < writer->stream_count && result == VBP_OK; i++)
+        result = write_waiting(writer, (int)i, error);
+    return result;
 }
 
 /* Gives the finished file `path` its final name. */

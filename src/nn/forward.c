@@ -10,6 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+/* 8 GiB. */
+#define FORWARD_MAX_FLOATS ((size_t)1 << 31)
+
 struct forward {
     const struct graph *graph;
     struct forward_options options;
@@ -152,6 +155,18 @@ static void run_dense(const struct forward *forward, const struct node *node, co
               node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output);
 }
 
+static void run_batch_norm(const struct shape *shape, const float *affine, const float *input,
+                           float *output)
+{
+    size_t channels = (size_t)shape->extent[1], plane = plane_size(shape);
+
+    for (int64_t row = 0; row < shape->extent[0]; row++) {
+        channel_affine_run(input, affine, affine + channels, channels, plane, output);
+        input += channels * plane;
+        output += channels * plane;
+    }
+}
+
 static void run_node(const struct forward *forward, int index)
 {
     const struct graph *graph = forward->graph;
@@ -160,7 +175,7 @@ static void run_node(const struct forward *forward, int index)
     const float *input = tensor_data(forward, node->inputs[0]);
     float *output = tensor_data(forward, node->output);
     struct window_sizes sizes;
-    size_t channels, plane;
+    size_t plane;
 
     switch (node->kind) {
     case NODE_CONVOLUTION:
@@ -170,9 +185,7 @@ static void run_node(const struct forward *forward, int index)
         run_dense(forward, node, input, output);
         break;
     case NODE_BATCH_NORM:
-        channels = (size_t)shape->extent[1];
-        channel_affine_run(input, forward->affine[index], forward->affine[index] + channels,
-                           channels, plane_size(shape), output);
+        run_batch_norm(shape, forward->affine[index], input, output);
         break;
     case NODE_ACTIVATION:
         activation_run(node->activation.function, node->activation.alpha, node->activation.beta,
@@ -209,81 +222,119 @@ static void run_node(const struct forward *forward, int index)
 static void average_level(const struct forward *forward, int tensor)
 {
     const struct tensor *level = &forward->graph->tensors[tensor];
+    struct axes axes = level->axes;
     size_t channels = (size_t)tensor_channels(level);
-    size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
-    bool channels_first = level->axes.channel < level->axes.height;
+    size_t height = (size_t)tensor_height(level), width = (size_t)tensor_width(level);
+    const float *data = tensor_data(forward, tensor);
+    float *average = forward->average[forward->level_of[tensor]];
+    int64_t stride[SHAPE_MAX_RANK];
 
-    map_average(tensor_data(forward, tensor), channels, cells, channels_first ? cells : 1,
-                channels_first ? 1 : channels, forward->options.average,
-                forward->average[forward->level_of[tensor]]);
-}
-
-static bool all_finite(const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(values[i]))
-            return false;
+    dense_strides(&level->shape, stride);
+    if (axes.channel > axes.height && axes.channel < axes.width) {
+        for (size_t y = 0; y < height; y++)
+            map_average(data + y * (size_t)stride[axes.height], channels, width, width, 1,
+                        forward->options.average, average + y * width);
+        return;
     }
-    return true;
+    map_average(data, channels, height * width, (size_t)stride[axes.channel],
+                (size_t)stride[axes.width], forward->options.average, average);
 }
 
-static bool results_finite(const struct forward *forward)
+/*
+ * True where the node can make NaN or infinity of finite values. What the other kinds give are
+ * values that they were given.
+ */
+static bool can_overflow(const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+    case NODE_DENSE:
+    case NODE_BATCH_NORM:
+    case NODE_AVERAGE_POOL:
+    case NODE_GLOBAL_AVERAGE_POOL:
+    case NODE_BINARY:
+        return true;
+    case NODE_ACTIVATION:
+        return node->activation.function != ACTIVATION_RELU;
+    case NODE_MAX_POOL:
+    case NODE_CONCAT:
+    case NODE_RESHAPE:
+    case NODE_TRANSPOSE:
+    case NODE_IDENTITY:
+    case NODE_KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+static bool tensor_finite(const struct forward *forward, int tensor)
+{
+    return values_finite(tensor_data(forward, tensor), elements(forward->graph, tensor));
+}
+
+/* A constant that reaches its readers as it is may hold NaN too; then its reader is named. */
+static bool reads_constant(const struct graph *graph, const struct node *node)
+{
+    for (int slot = 0; slot < node->input_count; slot++) {
+        if (graph->tensors[node->inputs[slot]].values)
+            return true;
+    }
+    return false;
+}
+
+static int check_averages(const struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
 
-    for (int i = 0; i < graph->output_count; i++) {
-        if (!all_finite(tensor_data(forward, graph->outputs[i]),
-                        elements(graph, graph->outputs[i])))
-            return false;
-    }
-    for (int i = 0; i < graph->level_count && forward->options.level_averages; i++) {
+    for (int i = 0; i < graph->level_count; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
+        size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
 
-        if (!all_finite(forward->average[i],
-                        (size_t)tensor_height(level) * (size_t)tensor_width(level)))
-            return false;
-    }
-    return true;
-}
-
-/* Runs again, slowly, and looks at what each node makes. */
-static int blame_node(const struct forward *forward, VbpError *error)
-{
-    const struct graph *graph = forward->graph;
-
-    if (!all_finite(tensor_data(forward, graph->input), elements(graph, graph->input)))
-        return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
-    for (int i = 0; i < graph->node_count; i++) {
-        const struct node *node = &graph->nodes[i];
-
-        run_node(forward, i);
-        if (!all_finite(tensor_data(forward, node->output), elements(graph, node->output)))
+        if (!values_finite(forward->average[i], cells))
             return error_set(error, VBP_ERROR_NUMERIC,
-                             "layer %d (%s '%s') is the first to give NaN or infinity", i,
-                             node->source_kind, node->name);
+                             "the sum over the channels of '%s' exceeds what a float holds",
+                             level->name);
     }
-    return error_set(error, VBP_ERROR_NUMERIC, "a level's average is NaN or infinity");
+    return VBP_OK;
 }
 
 int forward_run(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
 
+    if (!tensor_finite(forward, graph->input))
+        return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
     for (int i = 0; i < graph->node_count; i++) {
-        int output = graph->nodes[i].output;
+        const struct node *node = &graph->nodes[i];
 
         run_node(forward, i);
-        /* Now, while the level is in the cache and before a later node writes over it. */
-        if (forward->options.level_averages && forward->level_of[output] >= 0)
-            average_level(forward, output);
+        /* Both now, while the values are in the cache and before a later node writes over them. */
+        if ((can_overflow(node) || reads_constant(graph, node)) &&
+            !tensor_finite(forward, node->output))
+            return error_set(error, VBP_ERROR_NUMERIC,
+                             "layer %d (%s '%s') is the first to give NaN or infinity", i,
+                             node->source_kind, node->name);
+        if (forward->options.level_averages && forward->level_of[node->output] >= 0)
+            average_level(forward, node->output);
     }
-    return results_finite(forward) ? VBP_OK : blame_node(forward, error);
+    return forward->options.level_averages ? check_averages(forward, error) : VBP_OK;
+}
+
+/* More than any network that runs on frames of a video needs, and less than machines have. */
+static int check_size(size_t floats, const char *what, VbpError *error)
+{
+    if (floats > FORWARD_MAX_FLOATS)
+        return error_set(error, VBP_ERROR_UNSUPPORTED,
+                         "%s would take %zu MiB of memory, more than %zu MiB", what, floats >> 18,
+                         FORWARD_MAX_FLOATS >> 18);
+    return VBP_OK;
 }
 
 static int prepare_nodes(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
     size_t scratch = 0;
+    int result;
 
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
@@ -306,6 +357,9 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
                                    forward->affine[i] + channels);
         }
     }
+    result = check_size(scratch, "the columns of the largest convolution", error);
+    if (result != VBP_OK)
+        return result;
     forward->scratch = memory_aligned_array(scratch, sizeof(float));
     return forward->scratch ? VBP_OK : error_out_of_memory(error);
 }
@@ -316,7 +370,7 @@ static int prepare_levels(struct forward *forward, VbpError *error)
 
     for (int t = 0; t < graph->tensor_count; t++)
         forward->level_of[t] = -1;
-    for (int i = 0; i < graph->level_count; i++) {
+    for (int i = 0; i < graph->level_count && forward->options.level_averages; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
 
         forward->level_of[graph->levels[i]] = i;
@@ -346,6 +400,8 @@ int forward_create(struct forward **forward, const struct graph *graph,
         result = error_out_of_memory(error);
     else
         result = plan_make(&f->plan, graph, options->keep_all, error);
+    if (result == VBP_OK)
+        result = check_size(f->plan.size, "the tensors of the network", error);
     if (result == VBP_OK) {
         f->block = memory_aligned_array(f->plan.size, sizeof(float));
         result = f->block ? prepare_nodes(f, error) : error_out_of_memory(error);

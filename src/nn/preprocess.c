@@ -85,7 +85,7 @@ static void make_yuv_tables(struct yuv_tables *tables, const VbpImage *image)
 
 static bool same_geometry(const VbpImage *a, const VbpImage *b)
 {
-    return a->format == b->format && a->matrix == b->matrix && a->full_range == b->full_range &&
+    return a->format == b->format && a->matrix == b->matrix && !a->full_range == !b->full_range &&
            a->width == b->width && a->height == b->height;
 }
 
@@ -111,6 +111,21 @@ static enum resample_filter filter_for(enum card_resize resize, const VbpRectang
     return RESAMPLE_BILINEAR;
 }
 
+static int check_image(const VbpImage *image, VbpError *error)
+{
+    if ((unsigned)image->format > VBP_PIXEL_YUV444P || (unsigned)image->matrix > VBP_MATRIX_BT2020)
+        return error_set(error, VBP_ERROR_ARGUMENT, "the image's format or matrix does not exist");
+    if (image->width < 1 || image->height < 1 || image->width > IMAGE_MAX_SIDE ||
+        image->height > IMAGE_MAX_SIDE)
+        return error_set(error, VBP_ERROR_ARGUMENT, "an image of %dx%d", image->width,
+                         image->height);
+    for (int plane = 0; plane < (is_yuv(image->format) ? 3 : 1); plane++) {
+        if (!image->plane[plane])
+            return error_set(error, VBP_ERROR_ARGUMENT, "the image's plane %d is missing", plane);
+    }
+    return VBP_OK;
+}
+
 /* Makes the tables for images like this one. After a failure there is no geometry. */
 static int adopt_geometry(struct preprocess *p, const VbpImage *image, VbpError *error)
 {
@@ -120,12 +135,6 @@ static int adopt_geometry(struct preprocess *p, const VbpImage *image, VbpError 
     int result;
 
     p->image.width = 0;
-    if ((unsigned)image->format > VBP_PIXEL_YUV444P || (unsigned)image->matrix > VBP_MATRIX_BT2020)
-        return error_set(error, VBP_ERROR_ARGUMENT, "the image's format or matrix does not exist");
-    if (image->width < 1 || image->height < 1 || image->width > IMAGE_MAX_SIDE ||
-        image->height > IMAGE_MAX_SIDE)
-        return error_set(error, VBP_ERROR_ARGUMENT, "an image of %dx%d", image->width,
-                         image->height);
     result = preprocess_crop(settings, image->width, image->height, &p->crop, error);
     if (result != VBP_OK)
         return result;
@@ -324,7 +333,9 @@ static void convert_color(struct preprocess *p)
     float *first = p->line, *second = p->line + width, *third = p->line + 2 * width;
 
     for (size_t x = 0; x < width; x++) {
-        float red = first[x], green = second[x], blue = third[x];
+        /* A cubic overshoots, and what OpenCV converts are bytes. */
+        float red = clamp_byte(first[x]), green = clamp_byte(second[x]);
+        float blue = clamp_byte(third[x]);
         float most, least, luma;
 
         switch (p->settings.color) {
@@ -384,13 +395,12 @@ int preprocess_run(struct preprocess *preprocess, const VbpImage *image, float *
                    VbpError *error)
 {
     struct preprocess *p = preprocess;
+    int result = check_image(image, error);
 
-    if (!same_geometry(&p->image, image)) {
-        int result = adopt_geometry(p, image, error);
-
-        if (result != VBP_OK)
-            return result;
-    }
+    if (result == VBP_OK && !same_geometry(&p->image, image))
+        result = adopt_geometry(p, image, error);
+    if (result != VBP_OK)
+        return result;
     for (int slot = 0; slot < p->slots; slot++)
         p->row_in_slot[slot] = -1;
     for (int y = 0; y < p->settings.height; y++) {

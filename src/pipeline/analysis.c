@@ -9,7 +9,8 @@
 struct pooled {
     struct analysis analysis; /* first, so that one pointer serves for both */
     struct pooled *next;
-    size_t cells; /* that analysis.mask has room for */
+    float *mask;  /* what analysis.mask shows */
+    size_t cells; /* that mask has room for */
 };
 
 struct analysis_pool {
@@ -29,7 +30,7 @@ int analysis_pool_create(struct analysis_pool **pool, VbpError *error)
 static void free_pooled(struct pooled *pooled)
 {
     if (pooled)
-        free(pooled->analysis.mask);
+        free(pooled->mask);
     free(pooled);
 }
 
@@ -63,9 +64,9 @@ struct analysis *analysis_take(struct analysis_pool *pool, const VbpRunner *runn
     if (!pooled)
         pooled = memory_array(1, sizeof(*pooled));
     if (pooled && pooled->cells < cells) {
-        free(pooled->analysis.mask);
-        pooled->analysis.mask = memory_aligned_array(cells, sizeof(float));
-        pooled->cells = pooled->analysis.mask ? cells : 0;
+        free(pooled->mask);
+        pooled->mask = memory_aligned_array(cells, sizeof(float));
+        pooled->cells = pooled->mask ? cells : 0;
     }
     if (!pooled || pooled->cells < cells) {
         free_pooled(pooled);
@@ -73,7 +74,8 @@ struct analysis *analysis_take(struct analysis_pool *pool, const VbpRunner *runn
         return NULL;
     }
     if (mask)
-        memcpy(pooled->analysis.mask, mask, cells * sizeof(float));
+        memcpy(pooled->mask, mask, cells * sizeof(float));
+    pooled->analysis.mask = mask ? pooled->mask : NULL;
     pooled->analysis.steering = vbp_runner_steering(runner);
     pooled->analysis.mask_height = height;
     pooled->analysis.mask_width = width;

@@ -7,7 +7,7 @@
 struct analysis {
     double steering;
     int mask_height, mask_width;
-    float *mask; /* mask_height x mask_width, 0..1; NULL: the runner makes none */
+    const float *mask; /* mask_height x mask_width, 0..1; NULL: the runner makes none */
     VbpTimes times;
 };
 

@@ -1,8 +1,11 @@
 #include "saliency/visualbackprop.h"
 
 #include "base/memory.h"
+#include "graph/analysis.h"
+#include "kernels/elementwise.h"
 #include "kernels/map.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +22,7 @@ enum step_kind {
     STEP_ONES,     /* to = 1 */
     STEP_SCALE_UP, /* to = transposed convolution of from */
     STEP_COPY,     /* to = from */
+    STEP_TURN,     /* to = from with rows and columns exchanged */
     STEP_MERGE,    /* to += share * from / max(from) */
     STEP_ZERO,     /* to = 0, before merging */
     STEP_MULTIPLY  /* to *= average of level */
@@ -29,14 +33,26 @@ struct step {
     int from, to; /* buffers */
     int level;
     float share;
+    int height, width; /* STEP_TURN: of `to` */
     struct map_scale_up scale_up;
     float *even_rows, *even_columns; /* NULL: not even */
 };
 
+/* A map; what it means is values * 2^exponent. */
 struct buffer {
     float *values;
     size_t cells;
+    int exponent;
 };
+
+/*
+ * Products of many levels grow or shrink without end: nine windows on each cell and averages of a
+ * hundred bring sixteen layers to 2^150. Within these bounds, the map of one level to the next
+ * neither overflows nor loses small values; a frame with a product outside of them is done again
+ * with powers of two taken out (they do not change the mask).
+ */
+#define PRODUCT_MIN 0x1p-60F
+#define PRODUCT_MAX 0x1p+60F
 
 struct visualbackprop {
     const struct graph *graph;
@@ -69,7 +85,7 @@ static int add_buffer(struct visualbackprop *walk, size_t cells, VbpError *error
         free(values);
         return error_out_of_memory(error);
     }
-    walk->buffers[walk->buffer_count] = (struct buffer){values, cells};
+    walk->buffers[walk->buffer_count] = (struct buffer){.values = values, .cells = cells};
     return walk->buffer_count++;
 }
 
@@ -142,16 +158,43 @@ fail:
     return buffer;
 }
 
-/* True where the node's output shows the same picture, cell by cell, as this tensor. */
-static bool same_picture(const struct graph *graph, const struct node *node,
-                         const struct tensor *tensor)
-{
-    const struct tensor *output = &graph->tensors[node->output];
+/* How a node's output shows the picture of one of its inputs. */
+enum view {
+    VIEW_NONE,   /* not at all: flatten, dense, global pool */
+    VIEW_SAME,   /* cell by cell */
+    VIEW_TURNED, /* cell by cell, rows and columns exchanged */
+    VIEW_WINDOWS /* through sliding windows */
+};
 
-    if (output->axes.channel < 0 || node->kind == NODE_RESHAPE || node->kind == NODE_DENSE)
-        return false;
-    return tensor_height(output) == tensor_height(tensor) &&
-           tensor_width(output) == tensor_width(tensor);
+static bool axes_equal(struct axes a, struct axes b)
+{
+    return a.channel == b.channel && a.height == b.height && a.width == b.width;
+}
+
+static enum view view_of(const struct node *node, const struct tensor *input,
+                         const struct tensor *output)
+{
+    const struct axes nchw = {1, 2, 3};
+    struct axes axes = input->axes;
+    bool same_size;
+
+    if (output->axes.channel < 0 || node->kind == NODE_RESHAPE || node->kind == NODE_DENSE ||
+        node->kind == NODE_GLOBAL_AVERAGE_POOL)
+        return VIEW_NONE;
+    if (window_of(node))
+        return axes_equal(axes, nchw) && axes_equal(output->axes, nchw) ? VIEW_WINDOWS : VIEW_NONE;
+    if (node->kind == NODE_TRANSPOSE) {
+        struct axes turned;
+
+        axes = transposed_axes(node, axes);
+        turned = (struct axes){axes.channel, axes.width, axes.height};
+        return axes_equal(axes, output->axes)     ? VIEW_SAME
+               : axes_equal(turned, output->axes) ? VIEW_TURNED
+                                                  : VIEW_NONE;
+    }
+    same_size = tensor_height(output) == tensor_height(input) &&
+                tensor_width(output) == tensor_width(input);
+    return axes_equal(axes, output->axes) && same_size ? VIEW_SAME : VIEW_NONE;
 }
 
 /* What one reader sends down to `tensor`: a buffer; *fresh: nobody else uses it. */
@@ -160,15 +203,26 @@ static int contribution(struct visualbackprop *walk, int tensor, const struct re
 {
     const struct graph *graph = walk->graph;
     const struct node *node = &graph->nodes[reader->node];
+    const struct tensor *input = &graph->tensors[tensor];
+    struct step step = {.kind = STEP_ONES};
 
     *fresh = true;
-    if (window_of(node) && reader->slot == 0)
+    switch (view_of(node, input, &graph->tensors[node->output])) {
+    case VIEW_WINDOWS:
         return add_scale_up(walk, node, error);
-    if (same_picture(graph, node, &graph->tensors[tensor])) {
+    case VIEW_SAME:
         *fresh = false;
         return walk->map_of[node->output];
+    case VIEW_TURNED:
+        step = (struct step){.kind = STEP_TURN,
+                             .from = walk->map_of[node->output],
+                             .height = tensor_height(input),
+                             .width = tensor_width(input)};
+        break;
+    case VIEW_NONE:
+        break;
     }
-    return add_filled(walk, &graph->tensors[tensor], (struct step){.kind = STEP_ONES}, error);
+    return add_filled(walk, input, step, error);
 }
 
 /* Rule 5: the mean of the readers' maps, each divided by its own maximum. */
@@ -317,56 +371,128 @@ void visualbackprop_destroy(struct visualbackprop **walk)
 
 static void merge(const struct step *step, const struct buffer *from, float *to)
 {
-    float minimum, maximum, factor;
+    float minimum, maximum;
+    double factor;
 
     map_range(from->values, from->cells, &minimum, &maximum);
-    factor = maximum > 0 ? step->share / maximum : 0;
+    /* A map of nothing but zeros adds zeros; in double, as 1 / maximum may exceed a float. */
+    factor = maximum <= 0 ? 0 : (double)step->share / (double)maximum;
     for (size_t i = 0; i < from->cells; i++)
-        to[i] += factor * from->values[i];
+        to[i] += (float)(factor * (double)from->values[i]);
 }
 
-static void run_step(const struct visualbackprop *walk, const struct step *step,
-                     const struct forward *forward)
+static void turn(const struct step *step, const float *from, float *to)
+{
+    const int64_t extent[2] = {step->height, step->width}, stride[2] = {1, step->height};
+
+    transpose_run(2, extent, from, stride, to);
+}
+
+/* to *= average of the level. False where the product leaves the bounds and `scaled` is not set. */
+static bool multiply(const struct step *step, const struct forward *forward, bool scaled,
+                     struct buffer *to)
+{
+    const float *average = forward_level_average(forward, step->level);
+    float largest;
+
+    if (scaled) {
+        to->exponent += map_multiply_scaled(to->values, average, to->cells);
+        return true;
+    }
+    largest = map_multiply(to->values, average, to->cells);
+    return largest >= PRODUCT_MIN && largest <= PRODUCT_MAX;
+}
+
+/* False as `multiply` says. */
+static bool run_step(const struct visualbackprop *walk, const struct step *step,
+                     const struct forward *forward, bool scaled)
 {
     const struct buffer *from = &walk->buffers[step->from];
-    const struct buffer *to = &walk->buffers[step->to];
+    struct buffer *to = &walk->buffers[step->to];
 
     switch (step->kind) {
     case STEP_ONES:
         for (size_t i = 0; i < to->cells; i++)
             to->values[i] = 1;
+        to->exponent = 0;
         break;
     case STEP_ZERO:
         memset(to->values, 0, to->cells * sizeof(float));
+        to->exponent = 0;
         break;
     case STEP_COPY:
         memcpy(to->values, from->values, to->cells * sizeof(float));
+        to->exponent = from->exponent;
+        break;
+    case STEP_TURN:
+        turn(step, from->values, to->values);
+        to->exponent = from->exponent;
         break;
     case STEP_SCALE_UP:
         map_scale_up_run(&step->scale_up, from->values, to->values, walk->scratch, step->even_rows,
                          step->even_columns);
+        to->exponent = from->exponent;
         break;
     case STEP_MERGE:
         merge(step, from, to->values);
         break;
     case STEP_MULTIPLY:
-        map_multiply(to->values, forward_level_average(forward, step->level), to->cells);
-        break;
+        return multiply(step, forward, scaled, to);
     }
+    return true;
+}
+
+static bool run_steps(const struct visualbackprop *walk, const struct forward *forward, bool scaled)
+{
+    for (int i = 0; i < walk->step_count; i++) {
+        if (!run_step(walk, &walk->steps[i], forward, scaled))
+            return false;
+    }
+    return true;
+}
+
+/* value * 2^exponent, or the nearest number that a float holds. */
+static float scaled_back(float value, int exponent)
+{
+    float result = ldexpf(value, exponent);
+
+    return isfinite(result) ? result : copysignf(FLT_MAX, result);
+}
+
+/* Takes a level's product back to what it means, if floats can hold that. */
+static void restore_product(struct buffer *product)
+{
+    float minimum, maximum, largest;
+
+    if (product->exponent == 0)
+        return;
+    map_range(product->values, product->cells, &minimum, &maximum);
+    largest = ldexpf(fmaxf(fabsf(minimum), fabsf(maximum)), product->exponent);
+    if (!(largest >= FLT_MIN) || !isfinite(largest))
+        return;
+    for (size_t i = 0; i < product->cells; i++)
+        product->values[i] = ldexpf(product->values[i], product->exponent);
+    product->exponent = 0;
 }
 
 int visualbackprop_run(struct visualbackprop *walk, const struct forward *forward, VbpError *error)
 {
     const struct buffer *last = &walk->buffers[walk->map_of[walk->graph->input]];
+    float minimum, maximum;
 
-    for (int i = 0; i < walk->step_count; i++)
-        run_step(walk, &walk->steps[i], forward);
-    map_range(last->values, last->cells, &walk->minimum, &walk->maximum);
-    if (!isfinite(walk->minimum) || !isfinite(walk->maximum))
+    if (!run_steps(walk, forward, false))
+        run_steps(walk, forward, true);
+    map_range(last->values, last->cells, &minimum, &maximum);
+    if (!isfinite(minimum) || !isfinite(maximum) || !isfinite(maximum - minimum))
         return error_set(
             error, VBP_ERROR_NUMERIC,
-            "the mask overflows: the product of the levels exceeds what a float holds");
-    map_normalise(last->values, last->cells, walk->minimum, walk->maximum, walk->mask);
+            "the mask overflows: what the layers between two levels make of their maps exceeds "
+            "what a float holds");
+    map_normalise(last->values, last->cells, minimum, maximum, walk->mask);
+    walk->minimum = scaled_back(minimum, last->exponent);
+    walk->maximum = scaled_back(maximum, last->exponent);
+    for (int level = 0; level < walk->graph->level_count; level++)
+        restore_product(&walk->buffers[walk->product_of[level]]);
     return VBP_OK;
 }
 

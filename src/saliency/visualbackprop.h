@@ -25,11 +25,17 @@ void visualbackprop_destroy(struct visualbackprop **walk);
 /* Makes the mask from the level averages of the last forward_run. VBP_ERROR_NUMERIC on overflow. */
 int visualbackprop_run(struct visualbackprop *walk, const struct forward *forward, VbpError *error);
 
-/* The mask, input height x width, 0..1, and what it spanned before it was scaled to that. */
+/*
+ * The mask, input height x width, 0..1, and what it spanned before it was scaled to that (the
+ * nearest floats to it, where no float holds it).
+ */
 const float *visualbackprop_mask(const struct visualbackprop *walk);
 void visualbackprop_range(const struct visualbackprop *walk, float *minimum, float *maximum);
 
-/* A level's product, of the level's size: its average times what came down from above. */
+/*
+ * A level's product, of the level's size: its average times what came down from above. Where all
+ * of it is too large or too small for floats, it comes divided by a power of two.
+ */
 const float *visualbackprop_product(const struct visualbackprop *walk, int level);
 
 #endif

@@ -25,10 +25,10 @@ static void expect_done(struct process_result result)
 /* What ffprobe says of one kind of entries of the streams that `select` names, to be freed. */
 static char *probe(const char *path, const char *select, const char *entries)
 {
-    struct process_result result =
-        process_run((const char *const[]){"ffprobe", "-v", "error", "-select_streams", select,
-                                          "-show_entries", entries, "-of", "csv=p=0", path, NULL},
-                    60);
+    struct process_result result = process_run(
+        (const char *const[]){"ffprobe", "-v", "error", "-select_streams", select, "-show_entries",
+                              entries, "-of", "default=noprint_wrappers=1:nokey=1", path, NULL},
+        60);
     char *output;
 
     if (result.status != 0)
@@ -70,7 +70,8 @@ static void expect_whole(const char *source, const char *clip, int frames)
     assert_non_null(strstr(codec, "h264"));
     free(codec);
     expect_same(source, clip, "v:0", "frame=pts_time");
-    expect_same(source, clip, "v:0", "stream=width,height,avg_frame_rate");
+    expect_same(source, clip, "v:0",
+                "stream=width,height,sample_aspect_ratio,color_range,color_space");
 }
 
 static void test_own_clip(void **state)

@@ -25,11 +25,13 @@ static void read_steering(double *steering)
     assert_non_null(stream);
     assert_non_null(fgets(line, sizeof(line), stream));
     for (int i = 0; i < FRAMES; i++) {
-        int frame;
+        char *comma, *end;
 
         assert_non_null(fgets(line, sizeof(line), stream));
-        assert_int_equal(sscanf(line, "%d,%lf", &frame, &steering[i]), 2);
-        assert_int_equal(frame, i);
+        assert_int_equal(strtol(line, &comma, 10), i);
+        assert_int_equal(*comma, ',');
+        steering[i] = strtod(comma + 1, &end);
+        assert_true(*end == '\r' || *end == '\n');
     }
     fclose(stream);
 }

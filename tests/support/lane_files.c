@@ -1,6 +1,8 @@
 #include "support/lane_files.h"
 
 #include "base/file.h"
+#include "kernels/threads.h"
+#include "media/ffmpeg.h"
 #include "media/image_writer.h"
 #include "media/writer.h"
 #include "support/lane.h"
@@ -43,7 +45,7 @@ static void fill_yuv(AVFrame *picture, const uint8_t *rgb)
     }
 }
 
-void lane_clip_write(const char *path, int width, int height, int frames)
+static void write_clip(const char *path, int width, int height, int frames)
 {
     struct writer_options options = {.crf = 18,
                                      .width = width,
@@ -107,24 +109,28 @@ static void write_picture(const struct lane_files *files)
     free(rgb);
 }
 
-static void name_file(char *path, size_t size, const char *name)
+void lane_files_write(struct lane_files *files, const char *folder, int width, int height,
+                      int frames)
 {
-    snprintf(path, size, "%s", scratch_path(name));
+    snprintf(files->model, sizeof(files->model), "%s/lane.onnx", folder);
+    snprintf(files->card, sizeof(files->card), "%s/lane.card.json", folder);
+    snprintf(files->picture, sizeof(files->picture), "%s/road.png", folder);
+    snprintf(files->clip, sizeof(files->clip), "%s/road.mp4", folder);
+    write_model(files);
+    write_picture(files);
+    write_clip(files->clip, width, height, frames);
 }
 
 int lane_files_setup(void **state)
 {
     static struct lane_files files;
 
+    media_quiet_ffmpeg();
+    threads_limit_blas(1); /* as the program does: then results are the same to the bit */
     if (scratch_setup(state) != 0)
         return -1;
-    name_file(files.model, sizeof(files.model), "lane.onnx");
-    name_file(files.card, sizeof(files.card), "lane.card.json");
-    name_file(files.picture, sizeof(files.picture), "road.png");
-    name_file(files.clip, sizeof(files.clip), "road.mp4");
-    write_model(&files);
-    write_picture(&files);
-    lane_clip_write(files.clip, LANE_CLIP_WIDTH, LANE_CLIP_HEIGHT, LANE_CLIP_FRAMES);
+    lane_files_write(&files, scratch_path("."), LANE_CLIP_WIDTH, LANE_CLIP_HEIGHT,
+                     LANE_CLIP_FRAMES);
     *state = &files;
     return 0;
 }

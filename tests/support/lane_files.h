@@ -6,7 +6,7 @@
 #define LANE_CLIP_HEIGHT 180
 #define LANE_CLIP_FRAMES 45
 
-/* Paths for the whole of a test program, made by lane_files_setup. */
+/* The paths. */
 struct lane_files {
     char model[256]; /* lane.onnx, with lane.card.json beside it */
     char card[256];
@@ -14,11 +14,12 @@ struct lane_files {
     char clip[256];    /* road.mp4, LANE_CLIP_... at 30 frames a second, H.264 */
 };
 
+/* Writes all of them into an existing folder; a clip of so many frames. Aborts if it cannot. */
+void lane_files_write(struct lane_files *files, const char *folder, int width, int height,
+                      int frames);
+
 /* cmocka group fixtures: scratch_setup and the files; *state is the struct lane_files. */
 int lane_files_setup(void **state);
 int lane_files_teardown(void **state);
-
-/* Writes the clip to `path`; fails the running test if it cannot. */
-void lane_clip_write(const char *path, int width, int height, int frames);
 
 #endif

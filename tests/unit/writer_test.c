@@ -1,5 +1,6 @@
-/* Clips written: every frame and every audio packet at its time, whole or not there at all. */
+/* Clips written: every frame and every audio packet at its time. */
 #include "../support/clip.h"
+#include "../support/reading.h"
 #include "base/file.h"
 #include "media/ffmpeg.h"
 #include "media/source.h"
@@ -12,27 +13,14 @@
 #include <cmocka.h>
 
 #include <libavformat/avformat.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define DATA "../shared/data/"
 
 /* ---- Exporting a source ---------------------------------------------------------------------- */
-
-static struct source *open_source(const char *path)
-{
-    struct source *source;
-    VbpError error;
-
-    if (source_open(&source, path, &(struct source_options){2, true}, &error) != VBP_OK)
-        fail_msg("%s", error.message);
-    return source;
-}
 
 static struct writer_options options_for(const struct source *source, const AVFrame *first,
                                          const char *audio)
@@ -63,11 +51,12 @@ struct copy {
     int64_t first, count;       /* frames; count 0: all from there on */
     bool audio;
     bool from_zero; /* the first frame's time becomes 0 */
+    bool uneven;    /* frames are not evenly spaced */
 };
 
 static void copy_clip(const struct copy *copy)
 {
-    struct source *source = open_source(copy->from);
+    struct source *source = reading_open(copy->from, &reading_sought);
     struct writer *writer = NULL;
     struct frame frame;
     VbpError error;
@@ -174,7 +163,7 @@ static void assert_near(double a, double b, double tolerance, const char *what, 
 
 /*
  * Tracks agree in number and times, from packet `first` of the original on, shifted by `shift`
- * seconds; audio also in content and durations. exact: closer than any clock's tick.
+ * seconds; audio also in content and durations.
  */
 static void compare_tracks(const char *original, const char *copy, enum AVMediaType type, int first,
                            int count, double shift, double tolerance)
@@ -192,28 +181,39 @@ static void compare_tracks(const char *original, const char *copy, enum AVMediaT
         if (type == AVMEDIA_TYPE_AUDIO) {
             assert_int_equal(a->size, b->size);
             assert_true(a->sum == b->sum);
-            assert_near(a->duration, b->duration, tolerance, "duration", i);
+            /* FFmpeg's demuxer cuts the last one short where a track starts later than the file. */
+            if (shift == 0 || i + 1 < count)
+                assert_near(a->duration, b->duration, tolerance, "duration", i);
         }
     }
     free(wanted);
     free(got);
 }
 
-/* Source and copy, as source.h reads them: numbers, times, durations, drawn numbers if any. */
-static void compare_frames(const char *original, const char *copy, bool drawn, double tolerance)
+/*
+ * Source and copy, as source.h reads them: numbers, times, durations, drawn numbers if any. How
+ * long the last of unevenly spaced and reordered frames is shown, FFmpeg's demuxers do not tell.
+ */
+static void compare_frames(const char *original, const char *copy, bool drawn, bool uneven_times,
+                           double tolerance)
 {
-    struct source *wanted = open_source(original), *got = open_source(copy);
+    double last_tolerance = uneven_times ? 0.1 : tolerance * 2;
+    struct source *wanted = reading_open(original, &reading_sought),
+                  *got = reading_open(copy, &reading_sought);
     struct frame a, b;
     VbpError error;
 
     assert_int_equal(source_info(got)->frame_count, source_info(wanted)->frame_count);
-    assert_near(source_info(got)->duration, source_info(wanted)->duration, tolerance, "duration",
-                -1);
+    assert_near(source_info(got)->duration, source_info(wanted)->duration, last_tolerance,
+                "duration", -1);
     for (int64_t i = 0; source_read(wanted, &a, &error) == SOURCE_FRAME; i++) {
         assert_int_equal(source_read(got, &b, &error), SOURCE_FRAME);
         assert_int_equal(b.number, i);
         assert_near(b.time, a.time, tolerance, "time", (int)i);
-        assert_near(b.duration, a.duration, tolerance * 2, "duration", (int)i);
+        assert_true(b.duration > 0);
+        assert_near(b.duration, a.duration,
+                    i + 1 < source_info(got)->frame_count ? tolerance * 2 : last_tolerance,
+                    "duration", (int)i);
         assert_int_equal(a.picture->width, b.picture->width);
         assert_int_equal(a.picture->height, b.picture->height);
         if (drawn)
@@ -229,23 +229,10 @@ static void compare_frames(const char *original, const char *copy, bool drawn, d
 static void check_copy(const struct copy *copy, bool drawn, double tolerance)
 {
     copy_clip(copy);
-    compare_frames(copy->from, copy->to, drawn, tolerance);
+    compare_frames(copy->from, copy->to, drawn, copy->uneven, tolerance);
     compare_tracks(copy->from, copy->to, AVMEDIA_TYPE_VIDEO, 0, 0, 0, tolerance);
     if (copy->audio)
         compare_tracks(copy->from, copy->to, AVMEDIA_TYPE_AUDIO, 0, 0, 0, tolerance);
-}
-
-/* Nothing but the files named (and the clips' sources) is in the folder. */
-static void assert_no_leftovers(const char *path)
-{
-    char *partial = file_partial_path(path);
-    char whole[512];
-
-    assert_non_null(partial);
-    snprintf(whole, sizeof(whole), "%s.whole", partial);
-    assert_false(file_exists(partial));
-    assert_false(file_exists(whole));
-    free(partial);
 }
 
 /* 90 kHz, between 20 and 120 ms apart, not from 0. */
@@ -271,7 +258,6 @@ static void keeps_frames_times_and_audio(void **state)
         &(struct copy){
             .from = clip.path, .to = clip_path("copy.mp4"), .audio = true, .preset = "medium"},
         true, 1e-6);
-    assert_no_leftovers(clip_path("copy.mp4"));
     check_copy(&(struct copy){.from = clip.path, .to = clip_path("copy.mov"), .audio = true}, true,
                1e-6);
     check_copy(
@@ -297,12 +283,16 @@ static void keeps_variable_frame_rate(void **state)
 
     (void)state;
     clip_make(&clip);
+    check_copy(&(struct copy){.from = clip.path,
+                              .to = clip_path("copy.mp4"),
+                              .audio = true,
+                              .uneven = true,
+                              .preset = "medium"},
+               true, 1e-6);
     check_copy(
         &(struct copy){
-            .from = clip.path, .to = clip_path("copy.mp4"), .audio = true, .preset = "medium"},
-        true, 1e-6);
-    check_copy(&(struct copy){.from = clip.path, .to = clip_path("copy.mkv"), .audio = true}, true,
-               0.0011);
+            .from = clip.path, .to = clip_path("copy.mkv"), .audio = true, .uneven = true},
+        true, 0.0011);
 }
 
 static void cuts_a_clip_out_of_the_middle(void **state)
@@ -336,7 +326,7 @@ static void cuts_a_clip_out_of_the_middle(void **state)
     compare_tracks(clip.path, cut, AVMEDIA_TYPE_AUDIO, first, some->count, 2, 1e-6);
     free(all);
     free(some);
-    source = open_source(cut);
+    source = reading_open(cut, &reading_sought);
     for (int i = 50; i < 90; i++) {
         assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
         assert_int_equal(clip_number(frame.picture), i);
@@ -446,7 +436,7 @@ static void keeps_colors(void **state)
         writer_close(&writer);
         av_frame_free(&picture);
 
-        source = open_source(path);
+        source = reading_open(path, &reading_sought);
         assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
         image = frame_image(&frame);
         assert_int_equal(image.matrix,
@@ -476,214 +466,65 @@ static void keeps_colors(void **state)
     }
 }
 
-static void expect_refusal(const char *path, struct writer_options options, int status,
-                           const char *words)
+/* Gray becomes luma, of the range that video has. */
+static void keeps_gray(void **state)
 {
-    struct writer *writer;
-    VbpError error = {0};
-    int result = writer_open(&writer, path, &options, &error);
-
-    if (result == VBP_OK)
-        fail_msg("%s was opened", path);
-    assert_null(writer);
-    if (result != status || error.status != result || !strstr(error.message, path) ||
-        !strstr(error.message, words))
-        fail_msg("status %d (wanted %d): %s", result, status, error.message);
-    assert_false(file_exists(path));
-    assert_no_leftovers(path);
-}
-
-static void refuses_what_cannot_be_written(void **state)
-{
-    const struct writer_options plain = {
-        .crf = -1, .width = 64, .height = 48, .format = AV_PIX_FMT_YUV420P, .time_base = {1, 25}};
-    struct clip_options clip = {.path = clip_path("sound.mp4"), .frames = 20, .audio = true};
-    struct writer_options options;
-
     (void)state;
-    clip_make(&clip);
-    expect_refusal(clip_path("clip.xyz"), plain, VBP_ERROR_UNSUPPORTED, "mp4");
-    expect_refusal(clip_path("clip"), plain, VBP_ERROR_UNSUPPORTED, "ending");
-    expect_refusal(clip_path("no/such/folder/clip.mp4"), plain, VBP_ERROR_IO, "No such file");
-    expect_refusal(clip_path("sound.mp4/clip.mkv"), plain, VBP_ERROR_IO, "Not a directory");
-    options = plain;
-    options.codec = "libnonsense";
-    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_UNSUPPORTED, "libnonsense");
-    options.codec = "libx264";
-    expect_refusal(clip_path("clip.webm"), options, VBP_ERROR_UNSUPPORTED, "h264");
-    options.preset = "no-such-preset";
-    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_ARGUMENT, "no-such-preset");
-    options = plain;
-    options.codec = "mpeg4";
-    options.preset = "fast";
-    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_ARGUMENT, "preset");
-    options = plain;
-    options.audio_source = clip.path;
-    expect_refusal(clip_path("clip.webm"), options, VBP_ERROR_UNSUPPORTED, "aac");
-    options.audio_source = clip_path("nowhere.mp4");
-    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_IO, "");
-}
-
-static AVFrame *numbered_picture(int number)
-{
-    AVFrame *picture = av_frame_alloc();
-
-    assert_non_null(picture);
-    picture->format = AV_PIX_FMT_YUV420P;
-    picture->width = 128;
-    picture->height = 96;
-    assert_true(av_frame_get_buffer(picture, 0) >= 0);
-    clip_draw(picture, number);
-    picture->pts = number;
-    return picture;
-}
-
-static const struct writer_options numbered_options = {.preset = "ultrafast",
-                                                       .crf = 20,
-                                                       .threads = 1,
-                                                       .width = 128,
-                                                       .height = 96,
-                                                       .format = AV_PIX_FMT_YUV420P,
-                                                       .time_base = {1, 25},
-                                                       .frame_rate = {25, 1}};
-
-static void refuses_pictures_that_do_not_fit(void **state)
-{
-    const char *path = clip_path("misfit.mp4");
-    struct writer *writer;
-    AVFrame *picture = numbered_picture(5);
-    VbpError error;
-
-    (void)state;
-    assert_int_equal(writer_open(&writer, path, &numbered_options, &error), VBP_OK);
-    assert_int_equal(writer_finish(writer, &error), VBP_ERROR_ARGUMENT); /* nothing in it */
-    assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
-    assert_int_equal(writer_write(writer, picture, &error), VBP_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "not later"));
-    picture->pts = 6;
-    picture->width = 64;
-    assert_int_equal(writer_write(writer, picture, &error), VBP_ERROR_ARGUMENT);
-    assert_int_equal(writer_frame_count(writer), 1);
-    av_frame_free(&picture);
-    writer_close(&writer);
-    assert_false(file_exists(path));
-    assert_no_leftovers(path);
-}
-
-/* A file may not grow beyond a limit, as on a full disk; the limit hits each step in turn. */
-static void reports_a_full_disk(void **state)
-{
-    static const char *const names[] = {"full.mp4", "full.mkv"};
-    struct rlimit unlimited, limited;
-    void (*handler)(int);
-
-    (void)state;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
-    handler = signal(SIGXFSZ, SIG_IGN);
-    for (int n = 0; n < 2; n++) {
-        for (rlim_t limit = 0; limit < 60000; limit += 7000) {
-            const char *path = clip_path(names[n]);
-            struct writer *writer;
-            VbpError error = {0};
-            int result;
-
-            limited = unlimited;
-            limited.rlim_cur = limit;
-            assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
-            result = writer_open(&writer, path, &numbered_options, &error);
-            for (int i = 0; i < 400 && result == VBP_OK; i++) {
-                AVFrame *picture = numbered_picture(i);
-
-                result = writer_write(writer, picture, &error);
-                av_frame_free(&picture);
-            }
-            if (result == VBP_OK)
-                result = writer_finish(writer, &error);
-            assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
-            writer_close(&writer);
-            assert_int_equal(result, VBP_ERROR_IO);
-            assert_int_equal(error.status, result);
-            assert_non_null(strstr(error.message, path));
-            assert_non_null(strstr(error.message, "File too large"));
-            assert_false(file_exists(path));
-            assert_no_leftovers(path);
-        }
-    }
-    signal(SIGXFSZ, handler);
-}
-
-/* A writer that is killed leaves its partial file, which plays, and nothing under the final name.
- */
-static void survives_being_killed(void **state)
-{
-    static const char *const names[] = {"killed.mp4", "killed.mkv"};
-
-    (void)state;
-    for (int n = 0; n < 2; n++) {
-        struct clip_options clip = {.path = clip_path("sound.mp4"), .frames = 250, .audio = true};
-        const char *path = clip_path(names[n]);
-        char *partial = file_partial_path(path);
+    for (int full_range = 0; full_range < 2; full_range++) {
+        struct writer_options options = {.crf = 1,
+                                         .width = 64,
+                                         .height = 48,
+                                         .format = AV_PIX_FMT_GRAY8,
+                                         .time_base = {1, 10},
+                                         .color_range =
+                                             full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG};
+        const char *path = clip_path("gray.mp4");
+        struct frame_pool *pool = NULL;
         struct source *source;
+        struct writer *writer;
         struct frame frame;
         VbpError error;
-        pid_t child;
-        int status, frames = 0;
+        AVFrame *picture = frame_pool_take(&pool, AV_PIX_FMT_GRAY8, 64, 48, &error);
 
-        clip_make(&clip);
-        child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            struct writer_options options = numbered_options;
-            struct writer *writer;
-
-            options.audio_source = clip.path;
-            options.audio_end = -1;
-            if (writer_open(&writer, path, &options, &error) != VBP_OK)
-                _exit(1);
-            for (int i = 0; i < 200; i++) {
-                AVFrame *picture = numbered_picture(i);
-
-                if (writer_write(writer, picture, &error) != VBP_OK)
-                    _exit(1);
-                av_frame_free(&picture);
-            }
-            kill(getpid(), SIGKILL);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status));
-        assert_int_equal(WTERMSIG(status), SIGKILL);
-        assert_false(file_exists(path));
-        source = open_source(partial);
-        assert_true(source_info(source)->has_audio);
-        while (source_read(source, &frame, &error) == SOURCE_FRAME) {
-            assert_int_equal(clip_number(frame.picture), frames);
-            frames++;
-            frame_release(&frame);
-        }
-        /* All but the last second, and what the encoder looks ahead (none in this preset). */
-        assert_in_range(frames, 170, 200);
+        assert_non_null(picture);
+        frame_pool_free(&pool);
+        memset(picture->data[0], 200, (size_t)picture->linesize[0] * 48);
+        picture->color_range = options.color_range;
+        picture->pts = 0;
+        if (writer_open(&writer, path, &options, &error) != VBP_OK)
+            fail_msg("%s", error.message);
+        assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
+        assert_int_equal(writer_finish(writer, &error), VBP_OK);
+        writer_close(&writer);
+        av_frame_free(&picture);
+        source = reading_open(path, &reading_sought);
+        assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
+        assert_int_equal(frame_image(&frame).full_range, 0);
+        assert_near(frame.picture->data[0][frame.picture->linesize[0] * 24 + 32],
+                    full_range ? 16 + 200 * 219 / 255.0 : 200, 1.5, "luma for range", full_range);
+        frame_release(&frame);
         source_close(&source);
-        unlink(partial);
-        free(partial);
     }
 }
 
-static void check_drive(const char *path, bool audio)
+static void check_drive(const char *path, bool uneven_times)
 {
     if (!file_exists(path)) {
         print_message("%s is not there\n", path);
         skip();
     }
-    check_copy(
-        &(struct copy){
-            .from = path, .to = clip_path("drive.mp4"), .audio = audio, .preset = "veryfast"},
-        false, 1e-6);
+    check_copy(&(struct copy){.from = path,
+                              .to = clip_path("drive.mp4"),
+                              .audio = true,
+                              .uneven = uneven_times,
+                              .preset = "veryfast"},
+               false, 1e-6);
 }
 
 static void copies_the_highway(void **state)
 {
     (void)state;
-    check_drive(DATA "videos/highway-h264-540p25.mp4", true);
+    check_drive(DATA "videos/highway-h264-540p25.mp4", false);
 }
 
 static void copies_the_motorway(void **state)
@@ -707,10 +548,7 @@ int main(void)
         cmocka_unit_test(cuts_a_clip_out_of_the_middle),
         cmocka_unit_test(loses_no_row_of_odd_sizes),
         cmocka_unit_test(keeps_colors),
-        cmocka_unit_test(refuses_what_cannot_be_written),
-        cmocka_unit_test(refuses_pictures_that_do_not_fit),
-        cmocka_unit_test(reports_a_full_disk),
-        cmocka_unit_test(survives_being_killed),
+        cmocka_unit_test(keeps_gray),
         cmocka_unit_test(copies_the_highway),
         cmocka_unit_test(copies_the_motorway),
     };

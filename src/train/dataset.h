@@ -1,0 +1,45 @@
+/*
+ * Labelled drives: Udacity simulator logs, Donkey tubs (v1 and v2) and roadsim folders, as one list
+ * of samples.
+ */
+#ifndef VBP_TRAIN_DATASET_H
+#define VBP_TRAIN_DATASET_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct sample {
+    char *image;        /* path */
+    double steering;    /* in the label's own unit; side cameras: corrected */
+    int drive;          /* samples of one drive stay together when the set is split */
+    signed char camera; /* -1 left, 0 centre, 1 right */
+};
+
+struct dataset {
+    struct sample *samples; /* in the order of the recording, drive by drive */
+    size_t count;
+    int drive_count;
+    size_t missing_images; /* records left out since their image does not exist */
+    char *first_missing;   /* one of them; NULL: none */
+    char *kind;            /* "Udacity log", "Donkey tub v1", "Donkey tub v2", "roadsim" */
+};
+
+struct dataset_options {
+    bool side_cameras;      /* use left and right images too */
+    double side_correction; /* added to the steering of the left, taken from that of the right
+                               camera */
+    long first, count;      /* of the records of the log; count 0: all */
+};
+
+/*
+ * Opens a driving_log.csv (or the folder that holds it), a tub folder, or a folder of roadsim
+ * drives, recognised by what is there. Labels that are no numbers, empty logs and logs without one
+ * image that exists are refused with file and line. On failure *dataset is NULL.
+ */
+int dataset_open(struct dataset **dataset, const char *path, const struct dataset_options *options,
+                 VbpError *error);
+void dataset_close(struct dataset **dataset);
+
+#endif

@@ -1,0 +1,282 @@
+/* The reference of reference_run: each node by its definition, one output at a time, in double. */
+#include "base/memory.h"
+#include "support/networks.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct values {
+    const struct shape *shape;
+    double *data;
+};
+
+static size_t count_of(const struct shape *shape)
+{
+    return (size_t)shape_elements(shape);
+}
+
+/* Element index of a tensor -> its coordinates, and back. */
+static void coordinates(const struct shape *shape, size_t element, int64_t *at)
+{
+    for (int axis = shape->rank - 1; axis >= 0; axis--) {
+        at[axis] = (int64_t)(element % (size_t)shape->extent[axis]);
+        element /= (size_t)shape->extent[axis];
+    }
+}
+
+static size_t element_at(const struct shape *shape, const int64_t *at)
+{
+    size_t element = 0;
+
+    for (int axis = 0; axis < shape->rank; axis++)
+        element = element * (size_t)shape->extent[axis] + (size_t)at[axis];
+    return element;
+}
+
+/* Of an image 1 x C x H x W; `outside` beyond its border. */
+static double pixel(const struct values *image, int64_t c, int64_t y, int64_t x, double outside)
+{
+    const int64_t *extent = image->shape->extent;
+
+    if (y < 0 || y >= extent[2] || x < 0 || x >= extent[3])
+        return outside;
+    return image->data[(size_t)((c * extent[2] + y) * extent[3] + x)];
+}
+
+static double convolve(const struct node *node, const struct values *in, const int64_t *at)
+{
+    const struct window *window = &node->convolution.window;
+    const int64_t *weights = in[1].shape->extent;
+    int64_t first = at[1] / (weights[0] / node->convolution.groups) * weights[1];
+    double sum = node->input_count == 3 ? in[2].data[at[1]] : 0;
+
+    for (int64_t c = 0; c < weights[1]; c++) {
+        for (int64_t ky = 0; ky < weights[2]; ky++) {
+            for (int64_t kx = 0; kx < weights[3]; kx++) {
+                int64_t y =
+                    at[2] * window->stride[0] - window->pad_begin[0] + ky * window->dilation[0];
+                int64_t x =
+                    at[3] * window->stride[1] - window->pad_begin[1] + kx * window->dilation[1];
+                const int64_t place[4] = {at[1], c, ky, kx};
+
+                sum +=
+                    in[1].data[element_at(in[1].shape, place)] * pixel(&in[0], first + c, y, x, 0);
+            }
+        }
+    }
+    return sum;
+}
+
+static double pool(const struct node *node, const struct values *in, const int64_t *at)
+{
+    const struct window *window = &node->pool.window;
+    const int64_t *extent = in->shape->extent;
+    double sum = 0, largest = -INFINITY;
+    int inside = 0, padded = 0;
+
+    for (int ky = 0; ky < window->kernel[0]; ky++) {
+        for (int kx = 0; kx < window->kernel[1]; kx++) {
+            int64_t y = at[2] * window->stride[0] - window->pad_begin[0] + ky * window->dilation[0];
+            int64_t x = at[3] * window->stride[1] - window->pad_begin[1] + kx * window->dilation[1];
+
+            if (y < extent[2] + window->pad_end[0] && x < extent[3] + window->pad_end[1])
+                padded++;
+            if (y < 0 || y >= extent[2] || x < 0 || x >= extent[3])
+                continue;
+            inside++;
+            sum += pixel(in, at[1], y, x, 0);
+            largest = fmax(largest, pixel(in, at[1], y, x, 0));
+        }
+    }
+    if (node->kind == NODE_MAX_POOL)
+        return largest;
+    return sum / (node->pool.include_padding ? padded : inside);
+}
+
+static double activate(const struct node *node, double x)
+{
+    double alpha = (double)node->activation.alpha, beta = (double)node->activation.beta;
+
+    switch (node->activation.function) {
+    case ACTIVATION_RELU:
+        return fmax(x, 0);
+    case ACTIVATION_CLIP:
+        return fmin(fmax(x, alpha), beta);
+    case ACTIVATION_ELU:
+        return x > 0 ? x : alpha * (exp(x) - 1);
+    case ACTIVATION_LEAKY_RELU:
+        return x > 0 ? x : alpha * x;
+    case ACTIVATION_SELU:
+        return beta * (x > 0 ? x : alpha * (exp(x) - 1));
+    case ACTIVATION_SOFTPLUS:
+        return x > 30 ? x : log(1 + exp(x));
+    case ACTIVATION_SILU:
+        return x / (1 + exp(-x));
+    case ACTIVATION_GELU:
+        return x * (1 + erf(x / sqrt(2))) / 2;
+    case ACTIVATION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case ACTIVATION_TANH:
+        return tanh(x);
+    case ACTIVATION_ATAN:
+        return atan(x);
+    case ACTIVATION_COUNT:
+        break;
+    }
+    fail();
+    return NAN;
+}
+
+/* The element of an operand that is broadcast to the output's shape. */
+static double broadcast(const struct values *operand, const struct shape *output, const int64_t *at)
+{
+    int missing = output->rank - operand->shape->rank;
+    int64_t own[SHAPE_MAX_RANK] = {0};
+
+    for (int axis = 0; axis < operand->shape->rank; axis++)
+        own[axis] = operand->shape->extent[axis] == 1 ? 0 : at[axis + missing];
+    return operand->data[element_at(operand->shape, own)];
+}
+
+static double combine(enum binary operation, double a, double b)
+{
+    switch (operation) {
+    case BINARY_ADD:
+        return a + b;
+    case BINARY_SUBTRACT:
+        return a - b;
+    case BINARY_MULTIPLY:
+        return a * b;
+    case BINARY_DIVIDE:
+        return a / b;
+    }
+    fail();
+    return NAN;
+}
+
+static double joined(const struct node *node, const struct values *in, const int64_t *at)
+{
+    int axis = node->concat.axis;
+    int64_t own[SHAPE_MAX_RANK];
+
+    for (int i = 0; i < SHAPE_MAX_RANK; i++)
+        own[i] = at[i];
+    while (own[axis] >= in->shape->extent[axis]) {
+        own[axis] -= in->shape->extent[axis];
+        in++;
+    }
+    return in->data[element_at(in->shape, own)];
+}
+
+static double mean_of_plane(const struct values *in, int64_t channel)
+{
+    int64_t cells = in->shape->extent[2] * in->shape->extent[3];
+    double sum = 0;
+
+    for (int64_t i = 0; i < cells; i++)
+        sum += in->data[channel * cells + i];
+    return sum / (double)cells;
+}
+
+static double multiply_rows(const struct node *node, const struct values *in, const int64_t *at,
+                            int rank)
+{
+    int64_t length = in[1].shape->extent[1], out = at[rank - 1], own[SHAPE_MAX_RANK];
+    double sum = node->input_count == 3 ? in[2].data[out] : 0;
+
+    for (int i = 0; i < rank; i++)
+        own[i] = at[i];
+    for (own[rank - 1] = 0; own[rank - 1] < length; own[rank - 1]++)
+        sum += in[1].data[out * length + own[rank - 1]] * in[0].data[element_at(in[0].shape, own)];
+    return sum;
+}
+
+static double evaluate(const struct node *node, const struct values *in, const struct shape *output,
+                       size_t element)
+{
+    int64_t at[SHAPE_MAX_RANK] = {0}, from[SHAPE_MAX_RANK] = {0};
+
+    coordinates(output, element, at);
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+        return convolve(node, in, at);
+    case NODE_DENSE:
+        return multiply_rows(node, in, at, output->rank);
+    case NODE_BATCH_NORM:
+        return (in[0].data[element] - in[3].data[at[1]]) /
+                   sqrt(in[4].data[at[1]] + (double)node->batch_norm.epsilon) * in[1].data[at[1]] +
+               in[2].data[at[1]];
+    case NODE_ACTIVATION:
+        return activate(node, in[0].data[element]);
+    case NODE_MAX_POOL:
+    case NODE_AVERAGE_POOL:
+        return pool(node, in, at);
+    case NODE_GLOBAL_AVERAGE_POOL:
+        return mean_of_plane(in, at[1]);
+    case NODE_BINARY:
+        return combine(node->binary, broadcast(&in[0], output, at), broadcast(&in[1], output, at));
+    case NODE_CONCAT:
+        return joined(node, in, at);
+    case NODE_TRANSPOSE:
+        for (int i = 0; i < output->rank; i++)
+            from[node->transpose.permutation[i]] = at[i];
+        return in[0].data[element_at(in[0].shape, from)];
+    case NODE_RESHAPE:
+    case NODE_IDENTITY:
+        return in[0].data[element];
+    case NODE_KIND_COUNT:
+        break;
+    }
+    fail();
+    return NAN;
+}
+
+static double *to_doubles(const float *values, size_t count)
+{
+    double *copy = memory_array(count, sizeof(double));
+
+    assert_non_null(copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = (double)values[i];
+    return copy;
+}
+
+double **reference_run(const struct graph *graph, const float *input)
+{
+    double **values = memory_array((size_t)graph->tensor_count, sizeof(*values));
+
+    assert_non_null(values);
+    for (int t = 0; t < graph->tensor_count; t++) {
+        const struct tensor *tensor = &graph->tensors[t];
+
+        if (tensor->values || t == graph->input)
+            values[t] =
+                to_doubles(tensor->values ? tensor->values : input, count_of(&tensor->shape));
+    }
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+        const struct shape *shape = &graph->tensors[node->output].shape;
+        struct values in[8];
+
+        assert_in_range(node->input_count, 1, 8);
+        for (int slot = 0; slot < node->input_count; slot++)
+            in[slot] = (struct values){&graph->tensors[node->inputs[slot]].shape,
+                                       values[node->inputs[slot]]};
+        values[node->output] = memory_array(count_of(shape), sizeof(double));
+        assert_non_null(values[node->output]);
+        for (size_t element = 0; element < count_of(shape); element++)
+            values[node->output][element] = evaluate(node, in, shape, element);
+    }
+    return values;
+}
+
+void reference_free(const struct graph *graph, double **values)
+{
+    for (int t = 0; t < graph->tensor_count; t++)
+        free(values[t]);
+    free(values);
+}

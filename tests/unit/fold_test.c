@@ -1,0 +1,368 @@
+/* Folding: fewer nodes, the same outputs, levels and masks. */
+#include "graph/fold.h"
+#include "saliency/visualbackprop.h"
+#include "support/networks.h"
+#include "support/numbers.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct graph *folded_copy(const struct graph *graph)
+{
+    struct graph *folded;
+    VbpError error;
+
+    if (graph_copy(&folded, graph, &error) != VBP_OK || graph_fold(folded, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    return folded;
+}
+
+static int count_of(const struct graph *graph, enum node_kind kind)
+{
+    int count = 0;
+
+    for (int i = 0; i < graph->node_count; i++)
+        count += graph->nodes[i].kind == kind;
+    return count;
+}
+
+static double largest_of(const double *values, size_t count)
+{
+    double largest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(values[i]));
+    return largest;
+}
+
+static void check_outputs(const struct graph *graph, const struct graph *folded, const float *input)
+{
+    double **want = reference_run(graph, input), **got = reference_run(folded, input);
+
+    assert_int_equal(folded->output_count, graph->output_count);
+    for (int o = 0; o < graph->output_count; o++) {
+        int from = graph->outputs[o], to = folded->outputs[o];
+        size_t count = network_elements(graph, from);
+        double scale = largest_of(want[from], count);
+
+        assert_string_equal(graph->tensors[from].name, folded->tensors[to].name);
+        assert_true(shape_equal(&graph->tensors[from].shape, &folded->tensors[to].shape));
+        for (size_t i = 0; i < count; i++)
+            check_close(got[to][i], want[from][i], 1e-5 * scale + 1e-6, "output");
+    }
+    reference_free(graph, want);
+    reference_free(folded, got);
+}
+
+static float *mask_of(const struct graph *graph, const float *input, float *range)
+{
+    struct forward *forward = network_forward(graph, false, VBP_AVERAGE_POSITIVE);
+    struct visualbackprop *walk;
+    const struct tensor *tensor = &graph->tensors[graph->input];
+    size_t cells = (size_t)(tensor_height(tensor) * tensor_width(tensor));
+    float *mask = guarded_floats(cells), minimum;
+    VbpError error;
+
+    network_run(forward, graph, input);
+    if (visualbackprop_create(&walk, graph, false, &error) != VBP_OK ||
+        visualbackprop_run(walk, forward, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    memcpy(mask, visualbackprop_mask(walk), cells * sizeof(float));
+    visualbackprop_range(walk, &minimum, range);
+    *range = (*range - minimum) / *range;
+    visualbackprop_destroy(&walk);
+    forward_destroy(&forward);
+    return mask;
+}
+
+static void check_masks(const struct graph *graph, const struct graph *folded, const float *input)
+{
+    const struct tensor *tensor = &graph->tensors[graph->input];
+    float range_want, range_got;
+    float *want = mask_of(graph, input, &range_want), *got = mask_of(folded, input, &range_got);
+
+    assert_int_equal(folded->level_count, graph->level_count);
+    for (int level = 0; level < graph->level_count; level++)
+        assert_string_equal(folded->tensors[folded->levels[level]].name,
+                            graph->tensors[graph->levels[level]].name);
+    /* A map that is almost constant shows the rounding of its cells. */
+    for (int i = 0; i < tensor_height(tensor) * tensor_width(tensor) && range_want > 0.01F; i++)
+        check_close((double)got[i], (double)want[i], 1e-4, "mask");
+    guarded_free(want);
+    guarded_free(got);
+}
+
+static struct graph *check_fold(const struct graph *graph)
+{
+    struct graph *folded = folded_copy(graph);
+    float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
+
+    check_outputs(graph, folded, input);
+    if (graph->level_count > 0 && graph->tensors[graph->input].axes.channel >= 0)
+        check_masks(graph, folded, input);
+    guarded_free(input);
+    return folded;
+}
+
+static void random_networks(void **state)
+{
+    int before = 0, after = 0;
+
+    (void)state;
+    for (int i = 0; i < 150; i++) {
+        struct graph *graph = network_random(NETWORK_ALL), *folded = check_fold(graph);
+
+        before += count_of(graph, NODE_BATCH_NORM);
+        after += count_of(folded, NODE_BATCH_NORM);
+        graph_destroy(&folded);
+        graph_destroy(&graph);
+    }
+    assert_true(after < before / 2 + before / 4);
+}
+
+/* Ends the network in numbers, folds it, and checks how many normalisations are left. */
+static void finish_and_check(struct graph *graph, int data, int norms_left)
+{
+    struct graph *folded;
+
+    data =
+        network_convolution(graph, network_relu(graph, data), 2, window_square(2, 1, 1), 1, true);
+    network_finish(graph,
+                   network_dense(graph, network_flatten(graph, network_relu(graph, data)), 3));
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_BATCH_NORM), norms_left);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+static void behind_convolutions(void **state)
+{
+    (void)state;
+    for (int groups = 1; groups <= 4; groups *= 2) {
+        for (int bias = 0; bias < 2; bias++) {
+            struct graph *graph = network_begin();
+            int data = network_input(graph, 4, 7, 8);
+
+            data = network_convolution(graph, data, 8, window_square(3, 1, 1), groups, bias);
+            data = network_batch_norm(graph, data);
+            finish_and_check(graph, network_batch_norm(graph, data), 0);
+        }
+    }
+}
+
+static void before_convolutions(void **state)
+{
+    (void)state;
+    for (int groups = 1; groups <= 4; groups *= 2) {
+        for (int padding = 0; padding < 2; padding++) {
+            struct graph *graph = network_begin();
+            int data = network_batch_norm(graph, network_input(graph, 4, 7, 8));
+
+            data = network_convolution(graph, data, 8, window_square(3, 1, padding), groups,
+                                       groups == 2);
+            finish_and_check(graph, data, padding);
+        }
+    }
+}
+
+/* Padding on one side alone is padding. */
+static void before_convolutions_that_pad_one_side(void **state)
+{
+    (void)state;
+    for (int side = 0; side < 4; side++) {
+        struct graph *graph = network_begin();
+        int data = network_batch_norm(graph, network_input(graph, 2, 7, 8));
+        struct window window = window_square(2, 1, 0);
+
+        (side < 2 ? window.pad_begin : window.pad_end)[side % 2] = 1;
+        finish_and_check(graph, network_convolution(graph, data, 3, window, 1, true), 1);
+    }
+}
+
+static void behind_dense_layers(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int data = network_input(graph, 2, 5, 5);
+
+    (void)state;
+    data =
+        network_relu(graph, network_convolution(graph, data, 2, window_square(3, 1, 0), 1, true));
+    data = network_batch_norm(graph, network_dense(graph, network_flatten(graph, data), 6));
+    network_finish(graph, network_dense(graph, network_relu(graph, data), 1));
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 0);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+    /* Of a picture, a dense layer makes rows along the width; axis 1 is not its outputs. */
+    graph = network_begin();
+    data = network_dense(graph, network_input(graph, 3, 4, 5), 3);
+    network_finish(graph, network_batch_norm(graph, data));
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 1);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+static void not_where_others_read(void **state)
+{
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 3, 6, 6), norm;
+
+    (void)state;
+    data = network_convolution(graph, data, 3, window_square(3, 1, 1), 1, true);
+    norm = network_batch_norm(graph, data);
+    finish_and_check(graph, network_binary(graph, BINARY_ADD, data, norm), 1);
+    /* Before a convolution, and somebody else reads the normalisation. */
+    graph = network_begin();
+    data = network_input(graph, 3, 6, 6);
+    norm = network_batch_norm(graph, data);
+    data = network_convolution(graph, norm, 3, window_square(1, 1, 0), 1, true);
+    finish_and_check(graph, network_binary(graph, BINARY_ADD, data, norm), 1);
+    /* Two convolutions behind one normalisation. */
+    graph = network_begin();
+    data = network_input(graph, 3, 6, 6);
+    norm = network_batch_norm(graph, data);
+    data = network_convolution(graph, norm, 3, window_square(1, 1, 0), 1, true);
+    norm = network_convolution(graph, norm, 3, window_square(1, 1, 0), 1, true);
+    finish_and_check(graph, network_binary(graph, BINARY_ADD, data, norm), 1);
+}
+
+static void not_where_outputs_would_change(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 3; variant++) {
+        struct graph *graph = network_begin();
+        int data = network_input(graph, 3, 6, 6), norm;
+
+        data = network_convolution(graph, data, 3, window_square(3, 1, 1), 1, true);
+        norm = network_batch_norm(graph, data);
+        if (variant != 1)
+            assert_int_equal(graph_mark_output(graph, data, NULL), VBP_OK);
+        if (variant != 0)
+            assert_int_equal(graph_mark_output(graph, norm, NULL), VBP_OK);
+        finish_and_check(graph, norm, 1);
+    }
+}
+
+/* The same constants in two convolutions, of which one is normalised; and both, differently. */
+static void shared_weights(void **state)
+{
+    (void)state;
+    for (int both = 0; both < 2; both++) {
+        struct graph *graph = network_begin();
+        int input = network_input(graph, 3, 6, 6);
+        int first = network_convolution(graph, input, 3, window_square(3, 1, 1), 1, true);
+        struct node twin = {.kind = NODE_CONVOLUTION, .convolution = {window_square(3, 1, 1), 1}};
+        int inputs[3], second;
+        VbpError error;
+
+        memcpy(inputs, graph->nodes[0].inputs, sizeof(inputs));
+        twin.inputs = inputs;
+        twin.input_count = 3;
+        second = graph_add_node(graph, &twin, NULL, &error);
+        assert_true(second >= 0);
+        first = network_batch_norm(graph, first);
+        if (both)
+            second = network_batch_norm(graph, second);
+        finish_and_check(graph, network_binary(graph, BINARY_ADD, first, second), 0);
+    }
+}
+
+/* A bias that is a parameter of the normalisation behind it too. */
+static void shared_biases(void **state)
+{
+    struct graph *graph = network_begin();
+    int input = network_input(graph, 3, 6, 6);
+    int data = network_convolution(graph, input, 3, window_square(3, 1, 1), 1, true);
+
+    (void)state;
+    data = network_batch_norm(graph, data);
+    graph->nodes[1].inputs[2] = graph->nodes[0].inputs[2];
+    finish_and_check(graph, data, 0);
+}
+
+static void identities_go(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int data = network_identity(graph, network_identity(graph, network_input(graph, 1, 6, 6)));
+    int last;
+
+    (void)state;
+    data = network_convolution(graph, data, 2, window_square(3, 1, 0), 1, true);
+    data = network_identity(graph, network_relu(graph, network_identity(graph, data)));
+    last = network_identity(graph, network_dense(graph, network_flatten(graph, data), 1));
+    assert_int_equal(graph_rename_tensor(graph, last, "steering", NULL), VBP_OK);
+    network_finish(graph, last);
+    folded = check_fold(graph);
+    assert_int_equal(count_of(graph, NODE_IDENTITY), 5);
+    assert_int_equal(count_of(folded, NODE_IDENTITY), 1); /* the output keeps its name */
+    assert_string_equal(folded->tensors[folded->outputs[0]].name, "steering");
+    assert_int_equal(folded->node_count, 5);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+/* Level -> {identity -> {conv, conv}, conv}: the mean of three maps is not that of two of which
+ * one is a mean. */
+static void identities_between_branches_stay(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int level = network_relu(graph, network_convolution(graph, network_input(graph, 2, 8, 8), 4,
+                                                        window_square(3, 1, 1), 1, true));
+    int same = network_identity(graph, level), branches[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        branches[i] = network_convolution(graph, i ? same : level, 1 + i,
+                                          window_square(1 + 2 * i, 1, i), 1, true);
+    level = network_relu(graph, network_concat(graph, 1, 3, branches));
+    network_finish(graph, network_dense(graph, network_flatten(graph, level), 1));
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_IDENTITY), 1);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+/* Normalisations in a row share the weights of the one convolution; none are copied. */
+static void chains_do_not_copy_weights(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int data = network_input(graph, 3, 6, 6), constants;
+
+    (void)state;
+    data = network_convolution(graph, data, 3, window_square(3, 1, 1), 1, true);
+    for (int i = 0; i < 10; i++)
+        data = network_batch_norm(graph, data);
+    network_finish(graph, network_relu(graph, data));
+    constants = graph->tensor_count;
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 0);
+    assert_int_equal(folded->tensor_count, constants);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_networks),
+        cmocka_unit_test(behind_convolutions),
+        cmocka_unit_test(before_convolutions),
+        cmocka_unit_test(before_convolutions_that_pad_one_side),
+        cmocka_unit_test(behind_dense_layers),
+        cmocka_unit_test(not_where_others_read),
+        cmocka_unit_test(not_where_outputs_would_change),
+        cmocka_unit_test(shared_weights),
+        cmocka_unit_test(shared_biases),
+        cmocka_unit_test(identities_go),
+        cmocka_unit_test(identities_between_branches_stay),
+        cmocka_unit_test(chains_do_not_copy_weights),
+    };
+
+    return cmocka_run_group_tests(tests, random_setup, NULL);
+}

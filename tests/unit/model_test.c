@@ -1,0 +1,361 @@
+/* Models: what is assumed without a card, which card wins, what is refused, what outputs mean. */
+#include "api/model.h"
+#include "support/models.h"
+#include "support/numbers.h"
+#include "support/scratch.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static VbpModel *open_with(const char *path, const VbpModelOptions *options)
+{
+    VbpModel *model;
+    VbpError error;
+
+    if (vbp_model_open(&model, path, options, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    return model;
+}
+
+static VbpModel *opened(const struct model_parts *parts)
+{
+    return open_with(model_write("model.onnx", parts), NULL);
+}
+
+static VbpModel *opened_with_card(const struct model_parts *parts, const char *card)
+{
+    const VbpModelOptions options = {.card_path = scratch_write("card.json", card, strlen(card))};
+
+    return open_with(model_write("model.onnx", parts), &options);
+}
+
+static void check_refused(const struct model_parts *parts, const char *card, VbpStatus status,
+                          const char *words)
+{
+    VbpModelOptions options = {0};
+    VbpModel *model;
+    VbpError error = {0};
+
+    if (card)
+        options.card_path = scratch_write("card.json", card, strlen(card));
+    assert_int_equal(vbp_model_open(&model, model_write("model.onnx", parts), &options, &error),
+                     status);
+    assert_null(model);
+    if (!strstr(error.message, words) || error.message[0] != '/')
+        fail_msg("'%s' should begin with a path and hold '%s'", error.message, words);
+}
+
+static bool assumes(const VbpModel *model, const char *words)
+{
+    for (int i = 0; i < model->assumption_count; i++) {
+        if (strstr(model->assumptions[i], words))
+            return true;
+    }
+    return false;
+}
+
+/* ---- Without a card ------------------------------------------------------------------------- */
+
+static void assumptions_without_a_card(void **state)
+{
+    VbpModel *model = opened(&(struct model_parts){.channels = 1});
+    int channels, height, width;
+
+    (void)state;
+    vbp_model_input_size(model, &channels, &height, &width);
+    assert_int_equal(channels, 1);
+    assert_int_equal(height, 12);
+    assert_int_equal(width, 16);
+    assert_int_equal(model->settings.color, CARD_GRAY);
+    assert_int_equal(model->settings.resize, CARD_BILINEAR);
+    check_close((double)model->settings.scale[0], 1 / 255.0, 1e-9, "scale");
+    check_close((double)model->settings.bias[0], 0, 0, "bias");
+    assert_null(model->card_origin);
+    assert_true(assumes(model, "color gray"));
+    assert_true(assumes(model, "values 0..1"));
+    assert_true(assumes(model, "the whole frame"));
+    assert_true(assumes(model, "'steering' steers"));
+    vbp_model_close(&model);
+    assert_null(model);
+    model = opened(&(struct model_parts){.channels = 3});
+    assert_int_equal(model->settings.color, CARD_RGB);
+    assert_true(assumes(model, "color rgb"));
+    vbp_model_close(&model);
+}
+
+static void networks_that_take_bytes(void **state)
+{
+    static const struct {
+        enum model_begin begin;
+        bool bytes;
+    } cases[] = {{MODEL_BARE, false},         {MODEL_DIVIDES_BYTES, true},
+                 {MODEL_CENTRES, false},      {MODEL_STRETCHES, false},
+                 {MODEL_NORMS_BYTES, true},   {MODEL_NORMS_FRACTIONS, false},
+                 {MODEL_CHANNELS_LAST, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        VbpModel *model = opened(&(struct model_parts){.begin = cases[i].begin, .channels = 3});
+
+        check_close((double)model->settings.scale[2], cases[i].bytes ? 1 : 1 / 255.0, 1e-9,
+                    "scale");
+        assert_int_equal(assumes(model, "0..255"), cases[i].bytes);
+        assert_int_equal(model->settings.channels_last, cases[i].begin == MODEL_CHANNELS_LAST);
+        assert_int_equal(model->settings.width, 16);
+        vbp_model_close(&model);
+    }
+}
+
+static void the_first_single_number_steers(void **state)
+{
+    VbpModel *model = opened(&(struct model_parts){.second_output = 3});
+
+    (void)state;
+    assert_int_equal(vbp_model_output_count(model), 2);
+    assert_string_equal(vbp_model_output_name(model, 0), "throttle");
+    assert_int_equal(vbp_model_output_length(model, 0), 3);
+    assert_string_equal(vbp_model_output_name(model, 1), "steering");
+    assert_int_equal(model->steering_output, 1);
+    vbp_model_close(&model);
+    model = opened(&(struct model_parts){.second_output = 1});
+    assert_int_equal(model->steering_output, 0);
+    vbp_model_close(&model);
+    model = opened(&(struct model_parts){.second_output = 3, .outputs = 2});
+    assert_int_equal(model->steering_output, 0);
+    assert_true(assumes(model, "not a single number"));
+    vbp_model_close(&model);
+}
+
+static void levels(void **state)
+{
+    VbpModel *model = opened(&(struct model_parts){.channels = 3});
+    int height, width;
+
+    (void)state;
+    assert_int_equal(vbp_model_level_count(model), 1);
+    assert_string_equal(vbp_model_level_size(model, 0, &height, &width), "level");
+    assert_int_equal(height, 10);
+    assert_int_equal(width, 14);
+    vbp_model_close(&model);
+}
+
+/* ---- Cards ---------------------------------------------------------------------------------- */
+
+static void what_a_card_says(void **state)
+{
+    VbpModel *model = opened_with_card(
+        &(struct model_parts){.channels = 3, .second_output = 1},
+        "{\"input\": {\"crop\": {\"top\": 4, \"left\": 0.25}, \"resize\": \"area\","
+        " \"size\": [16, 12], \"color\": \"yuv\", \"scale\": [1, 2, 3], \"bias\": -1},"
+        " \"output\": {\"steering\": \"steering\"}}");
+    VbpRectangle crop;
+
+    (void)state;
+    assert_int_equal(model->settings.color, CARD_YUV);
+    assert_int_equal(model->settings.resize, CARD_AREA);
+    check_close((double)model->settings.scale[1], 2, 0, "scale");
+    check_close((double)model->settings.bias[2], -1, 0, "bias");
+    assert_int_equal(model->steering_output, 1);
+    assert_int_equal(model->assumption_count, 0);
+    assert_int_equal(vbp_model_crop(model, 40, 20, &crop, NULL), VBP_OK);
+    assert_int_equal(crop.x, 10);
+    assert_int_equal(crop.y, 4);
+    assert_int_equal(crop.width, 30);
+    assert_int_equal(crop.height, 16);
+    assert_int_equal(vbp_model_crop(model, 40, 4, &crop, NULL), VBP_ERROR_ARGUMENT);
+    vbp_model_close(&model);
+}
+
+/* A bias alone leaves the scale at 1: both are about the bytes. */
+static void scale_and_bias_go_together(void **state)
+{
+    VbpModel *model = opened_with_card(&(struct model_parts){0}, "{\"input\": {\"bias\": -128}}");
+
+    (void)state;
+    check_close((double)model->settings.scale[0], 1, 0, "scale");
+    check_close((double)model->settings.bias[0], -128, 0, "bias");
+    assert_false(assumes(model, "values"));
+    vbp_model_close(&model);
+}
+
+static void contradictions_are_named(void **state)
+{
+    const struct model_parts gray = {0}, color = {.channels = 3}, bins = {.outputs = 15};
+
+    (void)state;
+    check_refused(&gray, "{\"input\": {\"size\": [200, 66]}}", VBP_ERROR_ARGUMENT,
+                  "input.size is 200x66, but the network reads 16x12");
+    check_refused(&gray, "{\"input\": {\"color\": \"rgb\"}}", VBP_ERROR_ARGUMENT,
+                  "input.color 'rgb' does not go with the network's input of 1 channel");
+    check_refused(&color, "{\"input\": {\"color\": \"gray\"}}", VBP_ERROR_ARGUMENT,
+                  "input.color 'gray'");
+    check_refused(&color, "{\"input\": {\"color\": \"saturation\"}}", VBP_ERROR_ARGUMENT,
+                  "3 channels");
+    check_refused(&color, "{\"input\": {\"scale\": [1, 2]}}", VBP_ERROR_ARGUMENT,
+                  "input.scale has 2 numbers");
+    check_refused(&gray, "{\"input\": {\"bias\": [1, 2, 3]}}", VBP_ERROR_ARGUMENT,
+                  "input.bias has 3 numbers");
+    check_refused(&gray, "{\"output\": {\"steering\": \"angle\"}}", VBP_ERROR_ARGUMENT,
+                  "output.steering names 'angle', but the network has no such output (its first is "
+                  "'steering')");
+    check_refused(&bins, "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 14]}}",
+                  VBP_ERROR_ARGUMENT, "14 bins, but the steering output has 15 values");
+    check_refused(&gray, "{\"input\": {\"colour\": \"rgb\"}}", VBP_ERROR_FORMAT, "colour");
+}
+
+/* The named card, else the one inside, else MODEL.card.json, else the one with another ending. */
+static void which_card_wins(void **state)
+{
+    static const char *const top[] = {
+        "{\"input\": {\"crop\": {\"top\": 1}}}", "{\"input\": {\"crop\": {\"top\": 2}}}",
+        "{\"input\": {\"crop\": {\"top\": 3}}}", "{\"input\": {\"crop\": {\"top\": 4}}}"};
+
+    (void)state;
+    for (int first = 0; first < 5; first++) {
+        VbpModelOptions options = {0};
+        char path[512];
+        VbpModel *model;
+
+        remove(scratch_path("drive.onnx.card.json"));
+        remove(scratch_path("drive.card.json"));
+        if (first == 0)
+            options.card_path = scratch_write("named.json", top[0], strlen(top[0]));
+        strcpy(path, model_write("drive.onnx",
+                                 &(struct model_parts){.card = first <= 1 ? top[1] : NULL}));
+        if (first <= 2)
+            scratch_write("drive.onnx.card.json", top[2], strlen(top[2]));
+        if (first <= 3)
+            scratch_write("drive.card.json", top[3], strlen(top[3]));
+        model = open_with(path, &options);
+        if (first == 4)
+            assert_null(model->card_origin);
+        else
+            check_close(model->settings.crop_top, first + 1, 0, "crop of the card that wins");
+        vbp_model_close(&model);
+    }
+}
+
+/* A broken card counts only if it is the one that is used. */
+static void broken_cards(void **state)
+{
+    const char *broken = "{\"input\": ";
+    VbpModel *model;
+    VbpError error;
+    char path[512];
+
+    (void)state;
+    scratch_write("broken.card.json", broken, strlen(broken));
+    strcpy(path, model_write("broken.onnx", &(struct model_parts){0}));
+    assert_int_equal(vbp_model_open(&model, path, NULL, &error), VBP_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "broken.card.json"));
+    assert_null(model);
+    model_write("broken.onnx", &(struct model_parts){.card = "{}"});
+    model = open_with(path, NULL);
+    vbp_model_close(&model);
+    model_write("broken.onnx", &(struct model_parts){.card = "{\"lambda\": 3}"});
+    assert_int_equal(vbp_model_open(&model, path, NULL, &error), VBP_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "card inside"));
+    assert_non_null(strstr(error.message, "broken.onnx"));
+}
+
+/* A file that leaves its size open gets it from a named card, one beside it, or the options. */
+static void sizes_of_open_inputs(void **state)
+{
+    const struct model_parts open = {.height = -1, .width = -1};
+    const char *card = "{\"input\": {\"size\": [16, 12]}}";
+    VbpModelOptions options = {.input_width = 16, .input_height = 12};
+    VbpModel *model;
+    VbpError error;
+    char path[512];
+
+    (void)state;
+    strcpy(path, model_write("open.onnx", &open));
+    assert_int_equal(vbp_model_open(&model, path, NULL, &error), VBP_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "input.size"));
+    model = open_with(path, &options);
+    assert_int_equal(model->settings.width, 16);
+    vbp_model_close(&model);
+    options = (VbpModelOptions){.card_path = scratch_write("size.json", card, strlen(card))};
+    model = open_with(path, &options);
+    assert_int_equal(model->settings.height, 12);
+    vbp_model_close(&model);
+    scratch_write("open.card.json", card, strlen(card));
+    model = open_with(path, NULL);
+    assert_int_equal(model->settings.height, 12);
+    vbp_model_close(&model);
+}
+
+static void what_is_no_model(void **state)
+{
+    const char *text = "steering";
+    VbpModel *model = (VbpModel *)text;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(vbp_model_open(&model, scratch_path("absent.onnx"), NULL, &error),
+                     VBP_ERROR_IO);
+    assert_null(model);
+    assert_non_null(strstr(error.message, "absent.onnx"));
+    assert_true(vbp_model_open(&model, scratch_write("text.onnx", text, 8), NULL, &error) < 0);
+    assert_non_null(strstr(error.message, "text file"));
+    assert_null(model);
+    assert_int_equal(vbp_model_open(&model, NULL, NULL, &error), VBP_ERROR_ARGUMENT);
+    assert_int_equal(vbp_model_open(&model, scratch_path("absent.onnx"), NULL, NULL), VBP_ERROR_IO);
+    vbp_model_close(&model);
+}
+
+/* ---- The wheel ------------------------------------------------------------------------------ */
+
+static void the_wheel(void **state)
+{
+    static const struct {
+        const char *card;
+        double steering, degrees;
+        const char *unit;
+    } cases[] = {
+        {"{}", 0.5, 90, ""},
+        {"{\"output\": {\"positive\": \"left\"}}", 0.5, -90, ""},
+        {"{\"output\": {\"unit\": \"normalized\", \"full_lock\": 2}}", 1, 90, ""},
+        {"{\"output\": {\"unit\": \"degrees\"}}", -35, -35, "degrees"},
+        {"{\"output\": {\"unit\": \"degrees\", \"positive\": \"left\"}}", -35, 35, "degrees"},
+        {"{\"output\": {\"unit\": \"radians\"}}", 1, 57.29578, "rad"},
+        /* atan(0.01 * 2.7) * 15 */
+        {"{\"output\": {\"unit\": \"inverse_radius\"}}", 0.01, 23.19916, "1/m"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        VbpModel *model = opened_with_card(&(struct model_parts){0}, cases[i].card);
+
+        check_close(model_wheel_degrees(model, cases[i].steering), cases[i].degrees, 1e-3,
+                    cases[i].card);
+        assert_string_equal(model_unit_text(model), cases[i].unit);
+        vbp_model_close(&model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(assumptions_without_a_card),
+        cmocka_unit_test(networks_that_take_bytes),
+        cmocka_unit_test(the_first_single_number_steers),
+        cmocka_unit_test(levels),
+        cmocka_unit_test(what_a_card_says),
+        cmocka_unit_test(scale_and_bias_go_together),
+        cmocka_unit_test(contradictions_are_named),
+        cmocka_unit_test(which_card_wins),
+        cmocka_unit_test(broken_cards),
+        cmocka_unit_test(sizes_of_open_inputs),
+        cmocka_unit_test(what_is_no_model),
+        cmocka_unit_test(the_wheel),
+    };
+
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}

@@ -1,0 +1,647 @@
+/* VisualBackProp: chains by hand, and graphs against the rules of DESIGN 6.1 taken literally. */
+#include "base/memory.h"
+#include "saliency/visualbackprop.h"
+#include "support/networks.h"
+#include "support/numbers.h"
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- The rules, literally ------------------------------------------------------------------- */
+
+struct rules {
+    const struct graph *graph;
+    double **values; /* of every tensor */
+    double **maps;   /* per tensor: finished, or NULL */
+    VbpAverage average;
+    bool even;
+};
+
+static int height_of(const struct rules *rules, int tensor)
+{
+    return tensor_height(&rules->graph->tensors[tensor]);
+}
+
+static int width_of(const struct rules *rules, int tensor)
+{
+    return tensor_width(&rules->graph->tensors[tensor]);
+}
+
+static double *new_map(const struct rules *rules, int tensor, double value)
+{
+    size_t cells = (size_t)(height_of(rules, tensor) * width_of(rules, tensor));
+    double *map = memory_array(cells, sizeof(double));
+
+    assert_non_null(map);
+    for (size_t i = 0; i < cells; i++)
+        map[i] = value;
+    return map;
+}
+
+static double element_at(const struct rules *rules, int tensor, int c, int y, int x)
+{
+    const struct tensor *t = &rules->graph->tensors[tensor];
+    int64_t at[4] = {0}, element = 0;
+
+    at[t->axes.channel] = c;
+    at[t->axes.height] = y;
+    at[t->axes.width] = x;
+    for (int axis = 0; axis < 4; axis++)
+        element = element * t->shape.extent[axis] + at[axis];
+    return rules->values[tensor][element];
+}
+
+static double average_at(const struct rules *rules, int tensor, int y, int x)
+{
+    int channels = tensor_channels(&rules->graph->tensors[tensor]);
+    double sum = 0;
+
+    for (int c = 0; c < channels; c++) {
+        double value = element_at(rules, tensor, c, y, x);
+
+        if (rules->average == VBP_AVERAGE_POSITIVE)
+            value = fmax(value, 0);
+        else if (rules->average == VBP_AVERAGE_ABSOLUTE)
+            value = fabs(value);
+        sum += value;
+    }
+    return sum / channels;
+}
+
+static const double *map_of(struct rules *rules, int tensor);
+
+/* Rule 3. Each map cell adds itself to all cells of its window. */
+static double *scaled_up(struct rules *rules, const struct node *node, const struct window *window)
+{
+    const double *from = map_of(rules, node->output);
+    int height = height_of(rules, node->inputs[0]), width = width_of(rules, node->inputs[0]);
+    double *to = new_map(rules, node->inputs[0], 0), *windows = new_map(rules, node->inputs[0], 0);
+    int kernel[2], dilation[2];
+
+    for (int axis = 0; axis < 2; axis++) {
+        bool holes = window->kernel[axis] < window->stride[axis];
+
+        kernel[axis] = holes ? window->stride[axis] : window->kernel[axis];
+        dilation[axis] = holes ? 1 : window->dilation[axis];
+    }
+    for (int j = 0; j < height_of(rules, node->output); j++) {
+        for (int i = 0; i < width_of(rules, node->output); i++) {
+            for (int k = 0; k < kernel[0] * kernel[1]; k++) {
+                int y = j * window->stride[0] - window->pad_begin[0] + k / kernel[1] * dilation[0];
+                int x = i * window->stride[1] - window->pad_begin[1] + k % kernel[1] * dilation[1];
+
+                if (y < 0 || y >= height || x < 0 || x >= width)
+                    continue;
+                to[y * width + x] += from[j * width_of(rules, node->output) + i];
+                windows[y * width + x]++;
+            }
+        }
+    }
+    for (int i = 0; i < height * width && rules->even; i++)
+        to[i] /= fmax(windows[i], 1);
+    free(windows);
+    return to;
+}
+
+/* Where the picture's row axis of the input is among the output's axes, through a transpose. */
+static double *permuted(struct rules *rules, const struct node *node)
+{
+    int input = node->inputs[0], width = width_of(rules, input);
+    const double *from = map_of(rules, node->output);
+    double *to = new_map(rules, input, 0);
+    const struct axes in = rules->graph->tensors[input].axes;
+    const struct axes out = rules->graph->tensors[node->output].axes;
+
+    for (int i = 0; i < height_of(rules, input) * width; i++) {
+        int at[4] = {0};
+
+        at[in.height] = i / width;
+        at[in.width] = i % width;
+        to[i] = from[at[node->transpose.permutation[out.height]] * width_of(rules, node->output) +
+                     at[node->transpose.permutation[out.width]]];
+    }
+    return to;
+}
+
+/* Rules 1, 3 and 4: what comes down to `tensor` from one of its readers. */
+static double *contribution(struct rules *rules, int tensor, const struct node *node)
+{
+    double *map;
+
+    if (rules->graph->tensors[node->output].axes.channel < 0)
+        return new_map(rules, tensor, 1);
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+        return scaled_up(rules, node, &node->convolution.window);
+    case NODE_MAX_POOL:
+    case NODE_AVERAGE_POOL:
+        return scaled_up(rules, node, &node->pool.window);
+    case NODE_TRANSPOSE:
+        return permuted(rules, node);
+    default:
+        break;
+    }
+    map = new_map(rules, tensor, 1);
+    assert_int_equal(height_of(rules, tensor), height_of(rules, node->output));
+    assert_int_equal(width_of(rules, tensor), width_of(rules, node->output));
+    memcpy(map, map_of(rules, node->output),
+           (size_t)(height_of(rules, tensor) * width_of(rules, tensor)) * sizeof(double));
+    return map;
+}
+
+/* Rule 5. */
+static double *merged(struct rules *rules, int tensor)
+{
+    int cells = height_of(rules, tensor) * width_of(rules, tensor), readers = 0;
+    double *sum = new_map(rules, tensor, 0), *only = NULL;
+
+    for (int i = 0; i < rules->graph->node_count; i++) {
+        const struct node *node = &rules->graph->nodes[i];
+
+        for (int slot = 0; slot < node->input_count; slot++) {
+            double *map, largest = -INFINITY;
+
+            if (node->inputs[slot] != tensor)
+                continue;
+            map = contribution(rules, tensor, node);
+            for (int cell = 0; cell < cells; cell++)
+                largest = fmax(largest, map[cell]);
+            for (int cell = 0; cell < cells; cell++)
+                sum[cell] += largest > 0 ? map[cell] / largest : 0;
+            free(only);
+            only = map;
+            readers++;
+        }
+    }
+    if (readers == 1) {
+        free(sum);
+        return only;
+    }
+    free(only);
+    for (int cell = 0; cell < cells; cell++)
+        sum[cell] = readers ? sum[cell] / readers : 1;
+    return sum;
+}
+
+static bool is_level(const struct graph *graph, int tensor)
+{
+    for (int i = 0; i < graph->level_count; i++) {
+        if (graph->levels[i] == tensor)
+            return true;
+    }
+    return false;
+}
+
+static const double *map_of(struct rules *rules, int tensor)
+{
+    int width = width_of(rules, tensor);
+
+    if (rules->maps[tensor])
+        return rules->maps[tensor];
+    rules->maps[tensor] = merged(rules, tensor);
+    for (int i = 0; i < height_of(rules, tensor) * width && is_level(rules->graph, tensor); i++)
+        rules->maps[tensor][i] *= average_at(rules, tensor, i / width, i % width);
+    return rules->maps[tensor];
+}
+
+static struct rules rules_begin(const struct graph *graph, const float *input, VbpAverage average,
+                                bool even)
+{
+    struct rules rules = {.graph = graph, .average = average, .even = even};
+
+    rules.values = reference_run(graph, input);
+    rules.maps = memory_array((size_t)graph->tensor_count, sizeof(*rules.maps));
+    assert_non_null(rules.maps);
+    return rules;
+}
+
+static void rules_end(struct rules *rules)
+{
+    reference_free(rules->graph, rules->maps);
+    reference_free(rules->graph, rules->values);
+}
+
+/* ---- The program ---------------------------------------------------------------------------- */
+
+struct masked {
+    struct forward *forward;
+    struct visualbackprop *walk;
+};
+
+static struct masked masked_begin(const struct graph *graph, const float *input, VbpAverage average,
+                                  bool even)
+{
+    struct masked masked = {.forward = network_forward(graph, false, average)};
+    VbpError error;
+
+    network_run(masked.forward, graph, input);
+    if (visualbackprop_create(&masked.walk, graph, even, &error) != VBP_OK ||
+        visualbackprop_run(masked.walk, masked.forward, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    return masked;
+}
+
+static void masked_end(struct masked *masked)
+{
+    visualbackprop_destroy(&masked->walk);
+    forward_destroy(&masked->forward);
+    assert_null(masked->walk);
+}
+
+/* How well a map is determined: large where its cells are sums of values that cancel out. */
+static void check_map(const double *want, const float *got, int cells, const char *what)
+{
+    double largest = 0;
+
+    for (int i = 0; i < cells; i++)
+        largest = fmax(largest, fabs(want[i]));
+    for (int i = 0; i < cells; i++)
+        check_close((double)got[i], want[i], 2e-4 * largest, what);
+}
+
+static void check_mask(struct rules *rules, const struct masked *masked)
+{
+    const struct graph *graph = rules->graph;
+    int cells = height_of(rules, graph->input) * width_of(rules, graph->input);
+    const double *map = map_of(rules, graph->input);
+    double least = INFINITY, most = -INFINITY;
+    float minimum, maximum;
+
+    for (int i = 0; i < cells; i++) {
+        least = fmin(least, map[i]);
+        most = fmax(most, map[i]);
+    }
+    visualbackprop_range(masked->walk, &minimum, &maximum);
+    check_close((double)minimum, least, 2e-4 * fmax(fabs(least), fabs(most)), "minimum");
+    check_close((double)maximum, most, 2e-4 * fmax(fabs(least), fabs(most)), "maximum");
+    if (!(most - least > 0.05 * fmax(fabs(least), fabs(most))))
+        return; /* almost constant: the mask shows the rounding */
+    for (int i = 0; i < cells; i++)
+        check_close((double)visualbackprop_mask(masked->walk)[i], (map[i] - least) / (most - least),
+                    5e-3, "mask");
+}
+
+static void check_network(const struct graph *graph, VbpAverage average, bool even)
+{
+    float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
+    struct rules rules = rules_begin(graph, input, average, even);
+    struct masked masked = masked_begin(graph, input, average, even);
+
+    for (int level = 0; level < graph->level_count; level++) {
+        int tensor = graph->levels[level];
+
+        check_map(map_of(&rules, tensor), visualbackprop_product(masked.walk, level),
+                  height_of(&rules, tensor) * width_of(&rules, tensor), "product");
+    }
+    check_mask(&rules, &masked);
+    masked_end(&masked);
+    rules_end(&rules);
+    guarded_free(input);
+}
+
+static void random_networks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct graph *graph = network_random(NETWORK_ALL);
+
+        check_network(graph, i % 2 ? VBP_AVERAGE_POSITIVE : VBP_AVERAGE_ABSOLUTE, i % 3 == 0);
+        graph_destroy(&graph);
+    }
+}
+
+/* The plain mean has signs, and sums that cancel out: chains alone, where errors do not grow. */
+static void plain_mean_of_chains(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        struct graph *graph = network_begin();
+        int data = network_input(graph, 2, 12, 14);
+
+        for (int layer = 0; layer < 3; layer++) {
+            data = network_convolution(graph, data, 4, window_square(3, 1 + layer % 2, i % 2), 1,
+                                       true);
+            data = network_activation(graph, data, ACTIVATION_ELU);
+        }
+        network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
+        check_network(graph, VBP_AVERAGE_MEAN, i % 3 == 0);
+        graph_destroy(&graph);
+    }
+}
+
+/* ---- By hand -------------------------------------------------------------------------------- */
+
+/* A convolution whose weights are all 1. */
+static int sums(struct graph *graph, int data, struct window window)
+{
+    int tensor = network_convolution(graph, data, 1, window, 1, false);
+    float *weights = graph->tensors[graph->nodes[graph->node_count - 1].inputs[1]].values;
+
+    for (int i = 0; i < window.kernel[0] * window.kernel[1]; i++)
+        weights[i] = 1;
+    return tensor;
+}
+
+static void check_cells(const float *got, const double *want, int count, const char *what)
+{
+    for (int i = 0; i < count; i++)
+        check_close((double)got[i], want[i], 1e-6 * fabs(want[i]), what);
+}
+
+/*
+ *     input    1 2 3 4 5 6         1x2, stride 2
+ *     level 1  3 7 11              1x2, stride 1
+ *     level 2  10 18               read by the flatten: times ones
+ *     up       10 28 18            times level 1: 30 196 198
+ *     up       30 30 196 196 198 198
+ */
+static void chain_of_one_row(void **state)
+{
+    const float input[6] = {1, 2, 3, 4, 5, 6};
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 1, 1, 6);
+    struct masked masked;
+    float minimum, maximum;
+
+    (void)state;
+    data = network_relu(graph,
+                        sums(graph, data, (struct window){{1, 2}, {1, 2}, {1, 1}, {0, 0}, {0, 0}}));
+    data = network_relu(graph, sums(graph, data, window_make(1, 2)));
+    network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
+    masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+    check_cells(forward_level_average(masked.forward, 0), (const double[]){3, 7, 11}, 3, "level 1");
+    check_cells(visualbackprop_product(masked.walk, 1), (const double[]){10, 18}, 2, "product 2");
+    check_cells(visualbackprop_product(masked.walk, 0), (const double[]){30, 196, 198}, 3,
+                "product 1");
+    check_cells(visualbackprop_mask(masked.walk),
+                (const double[]){0, 0, 166 / 168.0, 166 / 168.0, 1, 1}, 6, "mask");
+    visualbackprop_range(masked.walk, &minimum, &maximum);
+    check_close((double)minimum, 30, 0, "minimum");
+    check_close((double)maximum, 198, 0, "maximum");
+    masked_end(&masked);
+    /* Even: the middle cell of the upper map is 14, the mean of its two windows. */
+    masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, true);
+    check_cells(visualbackprop_product(masked.walk, 0), (const double[]){30, 98, 198}, 3, "even");
+    masked_end(&masked);
+    graph_destroy(&graph);
+}
+
+/*
+ * 3x3 with a 2x2 window, twice: level 1 is 2x2, level 2 one cell.
+ *
+ *     1 0 2      level 1  4 6      product  4a 6a      up  4a 10a  6a
+ *     3 0 4               3 5               3a 5a          7a 18a 11a
+ *     0 0 1      level 2  a = 18                           3a  8a  5a
+ */
+static void square_by_hand(void **state)
+{
+    const float input[9] = {1, 0, 2, 3, 0, 4, 0, 0, 1};
+    const double map[9] = {4, 10, 6, 7, 18, 11, 3, 8, 5};
+    double want[9];
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 1, 3, 3);
+    struct masked masked;
+
+    (void)state;
+    for (int i = 0; i < 9; i++)
+        want[i] = (map[i] - 3) / 15;
+    data = network_relu(graph, sums(graph, data, window_square(2, 1, 0)));
+    data = network_relu(graph, sums(graph, data, window_square(2, 1, 0)));
+    network_finish(graph, network_flatten(graph, data));
+    masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+    check_cells(visualbackprop_mask(masked.walk), want, 9, "mask");
+    masked_end(&masked);
+    graph_destroy(&graph);
+}
+
+/*
+ * A residual: level 1 is read by a convolution and by the addition. The maps of both are divided
+ * by their largest cells before they are averaged.
+ *
+ *     level 1      1 2 3
+ *     1x1, x 1     1 2 3      level 2 (of the convolution)
+ *     add, ReLU    2 4 6      level 3: its map is 2 4 6 for both branches
+ *     branch       2 8 18     through level 2; / 18
+ *     skip         2 4 6      / 6
+ *     mean         2/9 (1/9 + 1/3)/2 ..., times level 1
+ */
+static void residual_by_hand(void **state)
+{
+    const float input[3] = {1, 2, 3};
+    const double product[3] = {(1 / 9.0 + 1 / 3.0) / 2, 2 * (4 / 9.0 + 2 / 3.0) / 2, 3};
+    struct graph *graph = network_begin();
+    int level = network_relu(graph, sums(graph, network_input(graph, 1, 1, 3), window_make(1, 1)));
+    int branch = network_relu(graph, sums(graph, level, window_make(1, 1)));
+    struct masked masked;
+
+    (void)state;
+    network_finish(
+        graph, network_flatten(
+                   graph, network_relu(graph, network_binary(graph, BINARY_ADD, branch, level))));
+    masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+    check_cells(visualbackprop_product(masked.walk, 2), (const double[]){2, 4, 6}, 3, "level 3");
+    check_cells(visualbackprop_product(masked.walk, 1), (const double[]){2, 8, 18}, 3, "level 2");
+    check_cells(visualbackprop_product(masked.walk, 0), product, 3, "level 1");
+    masked_end(&masked);
+    graph_destroy(&graph);
+}
+
+/* Negative values: -2 and 4 in two channels of one cell, 1 and 1 in the other. */
+static void averages_of_negative_values(void **state)
+{
+    static const struct {
+        VbpAverage kind;
+        double average[2];
+    } cases[] = {
+        {VBP_AVERAGE_POSITIVE, {2, 1}}, {VBP_AVERAGE_MEAN, {1, 1}}, {VBP_AVERAGE_ABSOLUTE, {3, 1}}};
+    const float input[4] = {-2, 1, 4, 1};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct graph *graph = network_begin();
+        int data = network_max_pool(graph, network_input(graph, 2, 1, 2), window_make(1, 1), false);
+        struct node leaky = {.kind = NODE_ACTIVATION,
+                             .activation = {.function = ACTIVATION_LEAKY_RELU, .alpha = 1},
+                             .inputs = &data,
+                             .input_count = 1};
+        struct masked masked;
+
+        network_finish(graph, network_flatten(graph, graph_add_node(graph, &leaky, NULL, NULL)));
+        masked = masked_begin(graph, input, cases[i].kind, false);
+        check_cells(visualbackprop_product(masked.walk, 0), cases[i].average, 2, "average");
+        masked_end(&masked);
+        graph_destroy(&graph);
+    }
+}
+
+static void constant_maps_are_all_zeros(void **state)
+{
+    struct graph *graph = network_begin();
+    int data =
+        network_relu(graph, sums(graph, network_input(graph, 1, 4, 4), window_square(2, 2, 0)));
+    float input[16];
+
+    (void)state;
+    network_finish(graph, network_flatten(graph, data));
+    for (int value = 0; value < 2; value++) {
+        struct masked masked;
+
+        for (int i = 0; i < 16; i++)
+            input[i] = (float)value;
+        masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+        for (int i = 0; i < 16; i++)
+            check_close((double)visualbackprop_mask(masked.walk)[i], 0, 0, "mask");
+        masked_end(&masked);
+    }
+    graph_destroy(&graph);
+}
+
+/* ---- Networks that have no mask -------------------------------------------------------------- */
+
+static void check_no_mask(struct graph *graph, int output)
+{
+    struct visualbackprop *walk;
+    VbpError error = {0};
+
+    network_finish(graph, output);
+    assert_int_equal(visualbackprop_create(&walk, graph, false, &error), VBP_ERROR_NO_MASK);
+    assert_non_null(strstr(error.message, "no level"));
+    assert_null(walk);
+    graph_destroy(&graph);
+}
+
+static void networks_without_levels(void **state)
+{
+    struct graph *graph = network_begin();
+    int data = network_convolution(graph, network_input(graph, 1, 4, 4), 2, window_square(3, 1, 0),
+                                   1, true);
+
+    (void)state;
+    /* A rectifier only behind the flatten; then none at all. */
+    check_no_mask(graph, network_relu(graph, network_flatten(graph, data)));
+    graph = network_begin();
+    data = network_flatten(graph, network_input(graph, 1, 4, 4));
+    check_no_mask(graph, network_dense(graph, network_relu(graph, data), 1));
+    graph = network_begin();
+    data = network_convolution(graph, network_input(graph, 1, 4, 4), 2, window_square(3, 1, 0), 1,
+                               true);
+    check_no_mask(graph, network_activation(graph, data, ACTIVATION_TANH));
+}
+
+/* ---- Deep networks --------------------------------------------------------------------------- */
+
+/* Forty 3x3 layers whose averages are about `size` each: products of size^40 * 9^40. */
+static void check_deep(float size)
+{
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 1, 9, 9), cells = 81;
+    float *input = guarded_random(81, 0.5F, 1);
+    struct rules rules;
+    struct masked masked;
+
+    for (int layer = 0; layer < 40; layer++) {
+        float *weights;
+
+        data = network_convolution(graph, data, 1, window_square(3, 1, 1), 1, false);
+        weights = graph->tensors[graph->nodes[graph->node_count - 1].inputs[1]].values;
+        random_fill(weights, 9, 0, 0.15F);
+        weights[4] = layer == 0 ? size : 0.5F;
+        data = network_relu(graph, data);
+    }
+    network_finish(graph, network_flatten(graph, data));
+    rules = rules_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+    masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, false);
+    for (int i = 0; i < cells; i++)
+        assert_in_range(visualbackprop_mask(masked.walk)[i] * 1000, 0, 1000);
+    for (int level = 0; level < 40; level++) {
+        const double *want = map_of(&rules, graph->levels[level]);
+        const float *got = visualbackprop_product(masked.walk, level);
+        double factor = 1, largest = 0;
+        int place = 0;
+
+        for (int i = 0; i < cells; i++) {
+            place = want[i] > largest ? i : place;
+            largest = fmax(largest, want[i]);
+        }
+        /* Beyond floats it is the product up to a power of two. */
+        if (largest > (double)FLT_MAX || largest < (double)FLT_MIN)
+            factor = exp2(round(log2(largest / (double)got[place])));
+        for (int i = 0; i < cells; i++)
+            check_close((double)got[i] * factor, want[i], 1e-3 * largest,
+                        "product of a deep level");
+    }
+    {
+        const double *map = map_of(&rules, graph->input);
+        double least = INFINITY, most = -INFINITY;
+
+        for (int i = 0; i < cells; i++) {
+            least = fmin(least, map[i]);
+            most = fmax(most, map[i]);
+        }
+        for (int i = 0; i < cells; i++)
+            check_close((double)visualbackprop_mask(masked.walk)[i],
+                        (map[i] - least) / (most - least), 1e-3, "mask of a deep network");
+    }
+    masked_end(&masked);
+    rules_end(&rules);
+    guarded_free(input);
+    graph_destroy(&graph);
+}
+
+static void deep_networks(void **state)
+{
+    (void)state;
+    check_deep(1e-4F);
+    check_deep(0.5F);
+    check_deep(1e5F);
+}
+
+/* The same memory serves frame after frame, also after one whose products left the floats. */
+static void frames_do_not_depend_on_each_other(void **state)
+{
+    struct graph *graph = network_random(NETWORK_ALL);
+    size_t count = network_elements(graph, graph->input);
+    const struct tensor *tensor = &graph->tensors[graph->input];
+    size_t cells = (size_t)(tensor_height(tensor) * tensor_width(tensor));
+    float *first = guarded_random(count, -1, 1), *second = guarded_random(count, -1e6F, 1e6F);
+    float *mask = guarded_floats(cells);
+    struct masked masked = masked_begin(graph, first, VBP_AVERAGE_POSITIVE, false);
+
+    (void)state;
+    memcpy(mask, visualbackprop_mask(masked.walk), cells * sizeof(float));
+    memcpy(forward_input(masked.forward), second, count * sizeof(float));
+    if (forward_run(masked.forward, NULL) == VBP_OK)
+        visualbackprop_run(masked.walk, masked.forward, NULL);
+    network_run(masked.forward, graph, first);
+    assert_int_equal(visualbackprop_run(masked.walk, masked.forward, NULL), VBP_OK);
+    assert_memory_equal(mask, visualbackprop_mask(masked.walk), cells * sizeof(float));
+    masked_end(&masked);
+    guarded_free(first);
+    guarded_free(second);
+    guarded_free(mask);
+    graph_destroy(&graph);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_networks),
+        cmocka_unit_test(plain_mean_of_chains),
+        cmocka_unit_test(chain_of_one_row),
+        cmocka_unit_test(square_by_hand),
+        cmocka_unit_test(residual_by_hand),
+        cmocka_unit_test(averages_of_negative_values),
+        cmocka_unit_test(constant_maps_are_all_zeros),
+        cmocka_unit_test(networks_without_levels),
+        cmocka_unit_test(deep_networks),
+        cmocka_unit_test(frames_do_not_depend_on_each_other),
+    };
+
+    return cmocka_run_group_tests(tests, random_setup, NULL);
+}

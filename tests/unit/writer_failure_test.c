@@ -1,0 +1,267 @@
+/* Writing that does not get to its end: nothing is left, or what is left plays. */
+#include "../support/clip.h"
+#include "../support/reading.h"
+#include "base/file.h"
+#include "media/ffmpeg.h"
+#include "media/writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Nothing but the files named (and the clips' sources) is in the folder. */
+static void assert_no_leftovers(const char *path)
+{
+    char *partial = file_partial_path(path);
+    char whole[512];
+
+    assert_non_null(partial);
+    snprintf(whole, sizeof(whole), "%s.whole", partial);
+    assert_false(file_exists(partial));
+    assert_false(file_exists(whole));
+    free(partial);
+}
+
+static void expect_refusal(const char *path, struct writer_options options, int status,
+                           const char *words)
+{
+    struct writer *writer;
+    VbpError error = {0};
+    int result = writer_open(&writer, path, &options, &error);
+
+    if (result == VBP_OK)
+        fail_msg("%s was opened", path);
+    assert_null(writer);
+    if (result != status || error.status != result || !strstr(error.message, path) ||
+        !strstr(error.message, words))
+        fail_msg("status %d (wanted %d): %s", result, status, error.message);
+    assert_false(file_exists(path));
+    assert_no_leftovers(path);
+}
+
+static void refuses_what_cannot_be_written(void **state)
+{
+    const struct writer_options plain = {
+        .crf = -1, .width = 64, .height = 48, .format = AV_PIX_FMT_YUV420P, .time_base = {1, 25}};
+    struct clip_options clip = {.path = clip_path("sound.mp4"), .frames = 20, .audio = true};
+    struct writer_options options;
+
+    (void)state;
+    clip_make(&clip);
+    expect_refusal(clip_path("clip.xyz"), plain, VBP_ERROR_UNSUPPORTED, "mp4");
+    expect_refusal(clip_path("clip"), plain, VBP_ERROR_UNSUPPORTED, "ending");
+    expect_refusal(clip_path("no/such/folder/clip.mp4"), plain, VBP_ERROR_IO, "No such file");
+    expect_refusal(clip_path("sound.mp4/clip.mkv"), plain, VBP_ERROR_IO, "Not a directory");
+    options = plain;
+    options.codec = "libnonsense";
+    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_UNSUPPORTED, "libnonsense");
+    options.codec = "libx264";
+    expect_refusal(clip_path("clip.webm"), options, VBP_ERROR_UNSUPPORTED, "h264");
+    options.preset = "no-such-preset";
+    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_ARGUMENT, "no-such-preset");
+    options = plain;
+    options.codec = "mpeg4";
+    options.preset = "fast";
+    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_ARGUMENT, "preset");
+    options = plain;
+    options.audio_source = clip.path;
+    expect_refusal(clip_path("clip.webm"), options, VBP_ERROR_UNSUPPORTED, "aac");
+    options.audio_source = clip_path("nowhere.mp4");
+    expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_IO, "");
+}
+
+static AVFrame *numbered_picture(int number)
+{
+    AVFrame *picture = av_frame_alloc();
+
+    assert_non_null(picture);
+    picture->format = AV_PIX_FMT_YUV420P;
+    picture->width = 128;
+    picture->height = 96;
+    assert_true(av_frame_get_buffer(picture, 0) >= 0);
+    clip_draw(picture, number);
+    picture->pts = number;
+    return picture;
+}
+
+static const struct writer_options numbered_options = {.preset = "ultrafast",
+                                                       .crf = 20,
+                                                       .threads = 1,
+                                                       .width = 128,
+                                                       .height = 96,
+                                                       .format = AV_PIX_FMT_YUV420P,
+                                                       .time_base = {1, 25},
+                                                       .frame_rate = {25, 1}};
+
+static void refuses_pictures_that_do_not_fit(void **state)
+{
+    const char *path = clip_path("misfit.mp4");
+    struct writer *writer;
+    AVFrame *picture = numbered_picture(5);
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(writer_open(&writer, path, &numbered_options, &error), VBP_OK);
+    assert_int_equal(writer_finish(writer, &error), VBP_ERROR_ARGUMENT); /* nothing in it */
+    assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
+    assert_int_equal(writer_write(writer, picture, &error), VBP_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "not later"));
+    picture->pts = 6;
+    picture->width = 64;
+    assert_int_equal(writer_write(writer, picture, &error), VBP_ERROR_ARGUMENT);
+    assert_int_equal(writer_frame_count(writer), 1);
+    av_frame_free(&picture);
+    writer_close(&writer);
+    assert_false(file_exists(path));
+    assert_no_leftovers(path);
+}
+
+static void leaves_only_the_clip(void **state)
+{
+    static const char *const names[] = {"done.mp4", "done.mov", "done.mkv"};
+
+    (void)state;
+    for (int n = 0; n < 3; n++) {
+        const char *path = clip_path(names[n]);
+        AVFrame *picture = numbered_picture(0);
+        struct writer *writer;
+        VbpError error;
+
+        assert_int_equal(writer_open(&writer, path, &numbered_options, &error), VBP_OK);
+        assert_int_equal(writer_write(writer, picture, &error), VBP_OK);
+        assert_int_equal(writer_finish(writer, &error), VBP_OK);
+        writer_close(&writer);
+        av_frame_free(&picture);
+        assert_true(file_exists(path));
+        assert_no_leftovers(path);
+    }
+}
+
+/* A file may not grow beyond a limit, as on a full disk; the limit hits each step in turn. */
+static void reports_a_full_disk(void **state)
+{
+    static const char *const names[] = {"full.mp4", "full.mkv"};
+    struct rlimit unlimited, limited;
+    void (*handler)(int);
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    handler = signal(SIGXFSZ, SIG_IGN);
+    for (int n = 0; n < 2; n++) {
+        for (rlim_t limit = 0; limit < 60000; limit += 7000) {
+            const char *path = clip_path(names[n]);
+            struct writer *writer;
+            VbpError error = {0};
+            int result;
+
+            limited = unlimited;
+            limited.rlim_cur = limit;
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &limited), 0);
+            result = writer_open(&writer, path, &numbered_options, &error);
+            for (int i = 0; i < 400 && result == VBP_OK; i++) {
+                AVFrame *picture = numbered_picture(i);
+
+                result = writer_write(writer, picture, &error);
+                av_frame_free(&picture);
+            }
+            if (result == VBP_OK)
+                result = writer_finish(writer, &error);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+            writer_close(&writer);
+            assert_int_equal(result, VBP_ERROR_IO);
+            assert_int_equal(error.status, result);
+            assert_non_null(strstr(error.message, path));
+            assert_non_null(strstr(error.message, "File too large"));
+            assert_false(file_exists(path));
+            assert_no_leftovers(path);
+        }
+    }
+    signal(SIGXFSZ, handler);
+}
+
+/* A writer that is killed leaves its partial file, which plays, and nothing under the final name.
+ */
+static void survives_being_killed(void **state)
+{
+    static const char *const names[] = {"killed.mp4", "killed.mkv"};
+
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        struct clip_options clip = {.path = clip_path("sound.mp4"), .frames = 250, .audio = true};
+        const char *path = clip_path(names[n]);
+        char *partial = file_partial_path(path);
+        struct source *source;
+        struct frame frame;
+        VbpError error;
+        pid_t child;
+        int status, frames = 0;
+
+        clip_make(&clip);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct writer_options options = numbered_options;
+            struct writer *writer;
+
+            options.audio_source = clip.path;
+            options.audio_end = -1;
+            if (writer_open(&writer, path, &options, &error) != VBP_OK)
+                _exit(1);
+            for (int i = 0; i < 200; i++) {
+                AVFrame *picture = numbered_picture(i);
+
+                if (writer_write(writer, picture, &error) != VBP_OK)
+                    _exit(1);
+                av_frame_free(&picture);
+            }
+            kill(getpid(), SIGKILL);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        assert_false(file_exists(path));
+        source = reading_open(partial, &reading_sought);
+        assert_true(source_info(source)->has_audio);
+        while (source_read(source, &frame, &error) == SOURCE_FRAME) {
+            assert_int_equal(clip_number(frame.picture), frames);
+            frames++;
+            frame_release(&frame);
+        }
+        /* All but the last second, and what the encoder looks ahead (none in this preset). */
+        assert_in_range(frames, 170, 200);
+        source_close(&source);
+        unlink(partial);
+        free(partial);
+    }
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    clip_folder_remove();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_what_cannot_be_written),
+        cmocka_unit_test(refuses_pictures_that_do_not_fit),
+        cmocka_unit_test(leaves_only_the_clip),
+        cmocka_unit_test(reports_a_full_disk),
+        cmocka_unit_test(survives_being_killed),
+    };
+
+    media_quiet_ffmpeg();
+    return cmocka_run_group_tests(tests, NULL, clean_up);
+}
