@@ -4,6 +4,8 @@
 #include "window/screen_state.h"
 
 #include <SDL.h>
+#include <langinfo.h>
+#include <locale.h>
 
 /* Small videos are enlarged to about this width, points. */
 #define USUAL_WIDTH 960
@@ -13,8 +15,16 @@
 
 static const SDL_Color background = {18, 20, 23, 255};
 
+/* Xlib hands on a title in UTF-8 only under a locale that has it. */
+static void use_utf8(void)
+{
+    if (!setlocale(LC_CTYPE, "") || SDL_strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int screen_init(VbpError *error)
 {
+    use_utf8();
     /* Without this, opening a window turns off the effects of the whole desktop. */
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
