@@ -82,14 +82,17 @@ static bool is_emulated(SDL_Renderer *renderer)
     typedef const unsigned char *(*get_string_function)(unsigned int name);
     static const char *const emulations[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned int renderer_name = 0x1F01; /* GL_RENDERER */
+    void *address;
     get_string_function get_string;
     SDL_RendererInfo info;
     const char *name;
 
     if (SDL_GetRendererInfo(renderer, &info) != 0 || SDL_strncmp(info.name, "opengl", 6) != 0)
         return false;
-    get_string = (get_string_function)(uintptr_t)SDL_GL_GetProcAddress("glGetString");
-    name = get_string ? (const char *)get_string(renderer_name) : NULL;
+    /* C has no cast from an object's to a function's address; POSIX says their bytes agree. */
+    address = SDL_GL_GetProcAddress("glGetString");
+    SDL_memcpy(&get_string, &address, sizeof(get_string));
+    name = address ? (const char *)get_string(renderer_name) : NULL;
     for (size_t i = 0; name && i < SDL_arraysize(emulations); i++) {
         if (SDL_strstr(name, emulations[i]))
             return true;

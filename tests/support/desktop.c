@@ -1,5 +1,7 @@
 #include "support/desktop.h"
 
+#include "support/process.h"
+
 #include <X11/XKBlib.h>
 #include <X11/Xatom.h>
 #include <X11/Xutil.h>
@@ -59,7 +61,7 @@ static int read_number(int descriptor)
             return -1;
         length += (size_t)got;
     }
-    return atoi(text);
+    return (int)strtol(text, NULL, 10);
 }
 
 void desktop_start(struct desktop *desktop, int width, int height)
@@ -153,8 +155,10 @@ static bool ends_in(const char *text, const char *ending)
     return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
 }
 
+/* *context (a const char *) is what the title ends in. */
 static bool find_window(struct desktop *desktop, void *context)
 {
+    const char *const *title_end = context;
     Window root, parent, *windows = NULL;
     unsigned count = 0;
     int status;
@@ -171,7 +175,7 @@ static bool find_window(struct desktop *desktop, void *context)
         char title[512];
 
         read_title(desktop, windows[i], title, sizeof(title));
-        if (ends_in(title, context) &&
+        if (ends_in(title, *title_end) &&
             XGetWindowAttributes(desktop->display, windows[i], &attributes) &&
             attributes.map_state == IsViewable)
             desktop->window = windows[i];
@@ -208,11 +212,11 @@ void desktop_run(struct desktop *desktop, const char *folder, const char *const 
         setenv("SDL_VIDEODRIVER", "x11", 1);
         unsetenv("WAYLAND_DISPLAY");
         if (chdir(folder) == 0)
-            execv(arguments[0], (char *const *)(uintptr_t)arguments);
+            process_replace(arguments);
         fprintf(stderr, "cannot run %s in %s: %s\n", arguments[0], folder, strerror(errno));
         _exit(127);
     }
-    if (!desktop_until(desktop, has_keyboard, (void *)(uintptr_t)title, PATIENCE_SECONDS))
+    if (!desktop_until(desktop, has_keyboard, &title, PATIENCE_SECONDS))
         fail_msg("no window whose title ends in '%s' gets the keyboard", title);
 }
 

@@ -19,8 +19,8 @@ static bool check_convolution(struct convolution convolution, bool with_bias)
         sizes->input_height + window->pad_begin[0] + window->pad_end[0] - window_span(window, 0);
     int64_t room_x =
         sizes->input_width + window->pad_begin[1] + window->pad_end[1] - window_span(window, 1);
-    size_t length = (size_t)(sizes->input_channels / convolution.groups * window->kernel[0] *
-                             window->kernel[1]);
+    size_t length = (size_t)(sizes->input_channels / convolution.groups) *
+                    (size_t)window->kernel[0] * (size_t)window->kernel[1];
     size_t plane, outputs;
     float *input, *weights, *bias, *got, *want, *scratch;
     char what[160];
