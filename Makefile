@@ -172,6 +172,9 @@ $(BUILD)/libvbp.a: $(BUILD)/libvbp.o
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $<
 
+# This test makes allocations fail: it has functions of its own that stand before these.
+WRAPPED := malloc calloc realloc aligned_alloc strdup vasprintf
+$(BUILD)/tests/unit/allocation_failure_test: private ALL_LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
 $(TEST_PROGRAMS): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@

@@ -314,7 +314,8 @@ static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError 
     int card_result = read_card_file(model, named, &card_error);
     int result;
 
-    if (named && card_result != VBP_OK) {
+    /* What is wrong with a card beside the model matters if there is none inside. */
+    if (card_result == VBP_ERROR_MEMORY || (named && card_result != VBP_OK)) {
         if (error)
             *error = card_error;
         return card_result;

@@ -21,17 +21,22 @@ static int64_t constant_budget(size_t file_length)
  * for is bounded by its own size.
  */
 struct unpack_memory {
-    size_t left; /* bytes */
+    size_t left;    /* bytes */
+    bool exhausted; /* the machine had no more, which is not the file's fault */
 };
 
 static void *unpack_allocate(void *data, size_t size)
 {
     struct unpack_memory *memory = data;
+    void *block;
 
     if (size > memory->left)
         return NULL;
     memory->left -= size;
-    return malloc(size);
+    block = malloc(size);
+    if (!block)
+        memory->exhausted = true;
+    return block;
 }
 
 static void unpack_free(void *data, void *block)
@@ -317,6 +322,8 @@ int onnx_load(const unsigned char *bytes, size_t length, const struct model_hint
     *graph = NULL;
     *embedded_card = NULL;
     model = onnx__model_proto__unpack(&allocator, length, bytes);
+    if (!model && memory.exhausted)
+        return error_out_of_memory(error);
     if (!model)
         return error_set(error, VBP_ERROR_FORMAT, "not a whole ONNX file: damaged or cut short");
     loader.model = model;
