@@ -116,7 +116,8 @@ static SDL_Renderer *create_renderer(SDL_Window *window)
 int screen_open(struct screen **screen, const struct screen_options *options, VbpError *error)
 {
     struct screen *s = memory_array(1, sizeof(*s));
-    Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+    /* Hidden at first: to find its renderer, SDL may have to replace the window. */
+    Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | SDL_WINDOW_HIDDEN;
     int width, height;
     int result = VBP_OK;
 
@@ -137,6 +138,7 @@ int screen_open(struct screen **screen, const struct screen_options *options, Vb
         goto done;
     }
     SDL_SetWindowMinimumSize(s->window, 160, 90);
+    SDL_ShowWindow(s->window);
     screen_set_fullscreen(s, options->fullscreen);
     SDL_StartTextInput();
     *screen = s;

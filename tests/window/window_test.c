@@ -27,7 +27,7 @@
 
 /* 320 x 240 becomes 960 x 720: three pixels for one. */
 enum { CLIP_WIDTH = 320, CLIP_HEIGHT = 240, CLIP_FRAMES = 750, SCREEN_WIDTH = 1280 };
-enum { SCREEN_HEIGHT = 800, GRID = 4, PATIENCE_SECONDS = 60, LONGEST_PATH = 256 };
+enum { SCREEN_HEIGHT = 800, GRID = 4, PATIENCE_SECONDS = 10, LONGEST_PATH = 256 };
 
 static struct lane_files *lane;
 static char numbered[LONGEST_PATH]; /* the clip with numbers */
