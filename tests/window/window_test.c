@@ -335,6 +335,15 @@ static void test_seeks(void **state)
     quit_with(NoSymbol, XK_q);
 }
 
+/* Paused before the seek to the beginning came through, the window still names the last frame. */
+static bool title_left_the_end(struct desktop *d, void *context)
+{
+    int number = title_number(d);
+
+    (void)context;
+    return number >= 0 && number < CLIP_FRAMES - 1;
+}
+
 /* The last frame stays until Space begins again. */
 static void test_end_and_again(void **state)
 {
@@ -345,8 +354,7 @@ static void test_end_and_again(void **state)
     desktop_press(&desktop, XK_space);
     assert_true(desktop_until(&desktop, title_has_none, NULL, PATIENCE_SECONDS));
     desktop_press(&desktop, XK_space);
-    assert_true(desktop_until(&desktop, title_has_number, NULL, PATIENCE_SECONDS));
-    assert_true(title_number(&desktop) < CLIP_FRAMES - 1);
+    assert_true(desktop_until(&desktop, title_left_the_end, NULL, PATIENCE_SECONDS));
     expect_frame(title_number(&desktop));
     quit_with(NoSymbol, XK_q);
 }
