@@ -322,9 +322,8 @@ static void request_seek(struct pipeline *pipeline, struct seek seek)
     atomic_fetch_add(&pipeline->serial, 1);
     pthread_cond_signal(&pipeline->requested);
     pthread_mutex_unlock(&pipeline->lock);
-    /* Makes room, so that stages that wait for it go on and meet the new serial. */
-    queue_flush(pipeline->decoded, release_message);
-    drain_analysed(pipeline);
+    /* Frames of older serials are dropped where they are met; emptying the queues here could take
+     * the first frame of the new one with them. */
 }
 
 void pipeline_seek_time(struct pipeline *pipeline, double time)

@@ -44,6 +44,8 @@ bool player_step(struct player *player, int64_t frames)
     player->paused = true;
     if (frames < 0 && !player->seekable)
         return false;
+    if (frames > 0 && player->ended && !player->landing)
+        return true;
     /* Steps not yet taken are taken back first. */
     if (frames < 0 && player->steps > 0) {
         int64_t undone = player->steps < -frames ? player->steps : -frames;
@@ -116,6 +118,8 @@ struct player_seek player_take_seek(struct player *player)
         return seek;
     } else if (player->queued_seconds != 0) {
         seek = seek_in_seconds(player, player->current.time);
+        /* Steps on their way to the screen are taken from where the seek comes to. */
+        player->queued_frames += player->steps;
     } else if (player->queued_frames != 0) {
         seek = seek_in_frames(player);
     }

@@ -4,6 +4,8 @@
 #include "window/screen_state.h"
 
 #include <SDL.h>
+#include <langinfo.h>
+#include <locale.h>
 
 /* Small videos are enlarged to about this width, points. */
 #define USUAL_WIDTH 960
@@ -13,8 +15,16 @@
 
 static const SDL_Color background = {18, 20, 23, 255};
 
+/* Xlib hands on a title in UTF-8 only under a locale that has it. */
+static void use_utf8(void)
+{
+    if (!setlocale(LC_CTYPE, "") || SDL_strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int screen_init(VbpError *error)
 {
+    use_utf8();
     /* Without this, opening a window turns off the effects of the whole desktop. */
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
@@ -72,14 +82,17 @@ static bool is_emulated(SDL_Renderer *renderer)
     typedef const unsigned char *(*get_string_function)(unsigned int name);
     static const char *const emulations[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned int renderer_name = 0x1F01; /* GL_RENDERER */
+    void *address;
     get_string_function get_string;
     SDL_RendererInfo info;
     const char *name;
 
     if (SDL_GetRendererInfo(renderer, &info) != 0 || SDL_strncmp(info.name, "opengl", 6) != 0)
         return false;
-    get_string = (get_string_function)(uintptr_t)SDL_GL_GetProcAddress("glGetString");
-    name = get_string ? (const char *)get_string(renderer_name) : NULL;
+    /* C has no cast from an object's to a function's address; POSIX says their bytes agree. */
+    address = SDL_GL_GetProcAddress("glGetString");
+    SDL_memcpy(&get_string, &address, sizeof(get_string));
+    name = address ? (const char *)get_string(renderer_name) : NULL;
     for (size_t i = 0; name && i < SDL_arraysize(emulations); i++) {
         if (SDL_strstr(name, emulations[i]))
             return true;
@@ -103,7 +116,8 @@ static SDL_Renderer *create_renderer(SDL_Window *window)
 int screen_open(struct screen **screen, const struct screen_options *options, VbpError *error)
 {
     struct screen *s = memory_array(1, sizeof(*s));
-    Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+    /* Hidden at first: to find its renderer, SDL may have to replace the window. */
+    Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | SDL_WINDOW_HIDDEN;
     int width, height;
     int result = VBP_OK;
 
@@ -124,6 +138,7 @@ int screen_open(struct screen **screen, const struct screen_options *options, Vb
         goto done;
     }
     SDL_SetWindowMinimumSize(s->window, 160, 90);
+    SDL_ShowWindow(s->window);
     screen_set_fullscreen(s, options->fullscreen);
     SDL_StartTextInput();
     *screen = s;

@@ -15,7 +15,10 @@
 
 struct screen;
 
-/* Starts SDL's video. The message of a failure says what to do without a display. */
+/*
+ * Starts SDL's video and sets the process's LC_CTYPE to one with UTF-8, so before other threads
+ * start. The message of a failure says what to do without a display.
+ */
 int screen_init(VbpError *error);
 void screen_quit(void);
 

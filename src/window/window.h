@@ -19,7 +19,7 @@ struct window_options {
     int64_t frame_limit;   /* quit after so many shown frames, or at the end; 0: when told to */
 };
 
-/* Starts the display; to be called first, since without one nothing else is worth doing. */
+/* Starts the display; to be called first: without one nothing else is worth doing. */
 int window_init(VbpError *error);
 void window_quit(void);
 
