@@ -29,10 +29,11 @@ static bool check_convolution(struct convolution convolution, bool with_bias)
         return false;
     sizes->output_height = (int)room_y / window->stride[0] + 1;
     sizes->output_width = (int)room_x / window->stride[1] + 1;
-    plane = (size_t)(sizes->output_height * sizes->output_width);
+    plane = (size_t)sizes->output_height * (size_t)sizes->output_width;
     outputs = (size_t)sizes->output_channels * plane;
-    input = guarded_random(
-        (size_t)(sizes->input_channels * sizes->input_height * sizes->input_width), -1, 1);
+    input = guarded_random((size_t)sizes->input_channels * (size_t)sizes->input_height *
+                               (size_t)sizes->input_width,
+                           -1, 1);
     weights = guarded_random((size_t)sizes->output_channels * length, -1, 1);
     bias = guarded_random((size_t)sizes->output_channels, -1, 1);
     got = guarded_floats(outputs);
