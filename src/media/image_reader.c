@@ -9,8 +9,9 @@
 #include <libavcodec/avcodec.h>
 #include <string.h>
 
-#define MAX_BYTES ((size_t)256 << 20)
-#define MAX_SIDE  32768 /* of a VbpImage */
+#define MAX_BYTES  ((size_t)256 << 20)
+#define MAX_SIDE   32768 /* of a VbpImage */
+#define MAX_PIXELS (INT64_C(1) << 28)
 
 static enum AVCodecID recognise(const unsigned char *bytes, size_t length)
 {
@@ -57,8 +58,10 @@ static int decode(AVFrame **picture, const char *path, enum AVCodecID id,
         goto done;
     }
     decoder->thread_count = 1;
-    decoder->max_pixels = (int64_t)MAX_SIDE * MAX_SIDE;
+    decoder->max_pixels = MAX_PIXELS;
     decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
+    if (id == AV_CODEC_ID_MJPEG)
+        decoder->idct_algo = FF_IDCT_INT; /* as source does: libjpeg's transform */
     code = avcodec_open2(decoder, codec, NULL);
     if (code >= 0)
         code = avcodec_send_packet(decoder, packet);
