@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "train/dataset_builder.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,6 +13,8 @@
 
 /* Fields of a log without a header: centre, left, right, steering, throttle, brake, speed. */
 #define LEAST_FIELDS 4
+
+#define DIGITS "0123456789"
 
 struct columns {
     int center, left, right, steering; /* -1: there is none */
@@ -60,19 +61,30 @@ static int find_columns(const struct csv *csv, struct columns *columns, bool *is
  */
 static bool time_of_name(const char *name, double *seconds)
 {
+    enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, THOUSANDTH, PARTS };
     const char *last = name + strlen(name);
+    int part[PARTS] = {0};
     struct tm when = {0};
-    int thousandths;
 
     while (last > name && last[-1] != '/' && last[-1] != '\\')
         last--;
-    last += strcspn(last, "0123456789");
-    if (sscanf(last, "%4d_%2d_%2d_%2d_%2d_%2d_%3d", &when.tm_year, &when.tm_mon, &when.tm_mday,
-               &when.tm_hour, &when.tm_min, &when.tm_sec, &thousandths) != 7)
-        return false;
-    when.tm_year -= 1900;
-    when.tm_mon -= 1;
-    *seconds = (double)timegm(&when) + thousandths / 1000.0;
+    last += strcspn(last, DIGITS);
+    for (int i = 0; i < PARTS; i++) {
+        size_t digits = strspn(last, DIGITS);
+
+        if (digits < 1 || digits > 4 || (i < THOUSANDTH && last[digits] != '_'))
+            return false;
+        for (; digits > 0; digits--)
+            part[i] = 10 * part[i] + *last++ - '0';
+        last++;
+    }
+    when.tm_year = part[YEAR] - 1900;
+    when.tm_mon = part[MONTH] - 1;
+    when.tm_mday = part[DAY];
+    when.tm_hour = part[HOUR];
+    when.tm_min = part[MINUTE];
+    when.tm_sec = part[SECOND];
+    *seconds = (double)timegm(&when) + part[THOUSANDTH] / 1000.0;
     return true;
 }
 

@@ -165,7 +165,7 @@ static void make_portion(struct worker *worker, const struct portion *portion, i
     *failed_at = INT_MAX;
     for (int i = 0; i < portion->count && *failed_at == INT_MAX; i++) {
         size_t place = loader->order[portion->first + (size_t)i];
-        size_t at = (size_t)(portion->at + i);
+        size_t at = (size_t)portion->at + (size_t)i;
 
         batch->index[at] = loader->samples[place];
         if (make_sample(worker, place, batch->inputs + at * loader->input_length,

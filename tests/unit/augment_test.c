@@ -27,7 +27,7 @@ static void flips(void **state)
     (void)state;
     for (int channels = 1; channels <= 3; channels += 2) {
         for (int width = 1; width <= WIDTH; width++) {
-            size_t count = (size_t)(width * HEIGHT * channels);
+            size_t count = (size_t)width * HEIGHT * (size_t)channels;
 
             fill(before, count);
             memcpy(after, before, count);

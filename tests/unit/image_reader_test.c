@@ -27,7 +27,7 @@ static void check_same_plane(const VbpImage *a, const VbpImage *b, int plane, in
 static void check_same_as_source(const char *path)
 {
     struct frame read, expected;
-    struct source *source;
+    struct source *source = NULL;
     VbpImage a, b;
     VbpError error;
     int pixel, chroma_width, chroma_height;

@@ -101,7 +101,7 @@ static struct loader *create(const struct dataset *dataset, const struct loader_
 
 static size_t input_length(const struct preprocess_settings *settings)
 {
-    return (size_t)(settings->channels * settings->width * settings->height);
+    return (size_t)settings->channels * (size_t)settings->width * (size_t)settings->height;
 }
 
 /* An epoch in one piece. */
@@ -179,7 +179,7 @@ static void make_expected(const struct sample *sample, const struct preprocess_s
 }
 
 /* Up to `steps` of a byte: rounding takes half of one, and colours may double that. */
-static void check_inputs(const struct loader_options *options, double steps)
+static void check_inputs(const struct loader_options *options, float steps)
 {
     size_t length = input_length(&options->settings);
     float *expected = malloc(length * sizeof(float));
@@ -193,7 +193,7 @@ static void check_inputs(const struct loader_options *options, double steps)
         assert_true(epoch.targets[i] == (float)(samples[i].steering * options->label_scale));
         make_expected(&samples[i], &options->settings, expected);
         for (size_t at = 0; at < length; at++)
-            assert_true(fabs(epoch.inputs[i * length + at] - expected[at]) <= 0.5001 * steps);
+            assert_true(fabsf(epoch.inputs[i * length + at] - expected[at]) <= 0.5001f * steps);
     }
     epoch_free(&epoch);
     loader_destroy(&loader);
@@ -206,18 +206,18 @@ static void inputs_are_those_of_preprocess(void **state)
     struct loader_options options = plain_options();
 
     (void)state;
-    check_inputs(&options, 0.5);
+    check_inputs(&options, 0.5f);
     options.settings.channels_last = true;
-    check_inputs(&options, 0.5);
+    check_inputs(&options, 0.5f);
     options.settings.color = CARD_BGR;
-    check_inputs(&options, 0.5);
+    check_inputs(&options, 0.5f);
     options.settings.channels_last = false;
-    check_inputs(&options, 0.5);
+    check_inputs(&options, 0.5f);
     options.settings.color = CARD_YUV;
     check_inputs(&options, 1);
     options.settings.color = CARD_GRAY;
     options.settings.channels = 1;
-    check_inputs(&options, 0.5);
+    check_inputs(&options, 0.5f);
 }
 
 /* Without a resize there is nothing to round, so bytes go through exactly, in any colours. */
@@ -452,11 +452,12 @@ static void shifts_pictures_and_labels(void **state)
 
 /* ---- Trouble -------------------------------------------------------------------------------- */
 
-/* A copy of the drive in which one image is another file. */
+/* A copy of the drive in which one image is another file; that path is the caller's to free. */
 static struct dataset replace_image(struct sample *copy, size_t index, const char *image)
 {
     memcpy(copy, samples, sizeof(samples));
-    copy[index].image = (char *)(uintptr_t)image;
+    copy[index].image = strdup(image);
+    assert_non_null(copy[index].image);
     return (struct dataset){.samples = copy, .count = SAMPLES, .drive_count = 1};
 }
 
@@ -484,6 +485,7 @@ static void other_sizes_are_brought_to_size(void **state)
         assert_true(fabsf(epoch.inputs[13 * length + at] - expected[at]) <= 0.2501f);
     epoch_free(&epoch);
     loader_destroy(&loader);
+    free(copy[13].image);
     free(expected);
 }
 
@@ -510,6 +512,7 @@ static void check_failing(const char *image, const struct loader_options *option
         }
     }
     loader_destroy(&loader);
+    free(copy[13].image);
 }
 
 static void errors_come_in_their_place(void **state)
