@@ -342,3 +342,22 @@ int network_build(struct graph **graph, const char *name, uint64_t seed, VbpErro
     free(text);
     return result;
 }
+
+int network_scale_output(struct graph *graph, int output, float factor, VbpError *error)
+{
+    const struct tensor *tensor = &graph->tensors[graph->outputs[output]];
+    const struct node *node = tensor->producer >= 0 ? &graph->nodes[tensor->producer] : NULL;
+
+    if (!node || node->kind != NODE_DENSE)
+        return error_set(error, VBP_ERROR_UNSUPPORTED,
+                         "output '%s' is not made by a dense layer, so it cannot be scaled",
+                         tensor->name);
+    for (int i = 1; i < node->input_count; i++) {
+        struct tensor *constant = &graph->tensors[node->inputs[i]];
+        int64_t count = shape_elements(&constant->shape);
+
+        for (int64_t j = 0; j < count; j++)
+            constant->values[j] *= factor;
+    }
+    return VBP_OK;
+}

@@ -20,4 +20,10 @@
  */
 int network_build(struct graph **graph, const char *name, uint64_t seed, VbpError *error);
 
+/*
+ * Multiplies output `output` by `factor`: its last dense layer's weights and biases where the
+ * output is such a layer's, else VBP_ERROR_UNSUPPORTED. The graph must not be shared.
+ */
+int network_scale_output(struct graph *graph, int output, float factor, VbpError *error);
+
 #endif
