@@ -269,6 +269,11 @@ static struct loader *small_loader(bool shuffle)
 
     options.settings.width = 24;
     options.settings.height = 18;
+    options.settings.crop_top = options.settings.crop_right = 0;
+    for (int c = 0; c < 3; c++) {
+        options.settings.scale[c] = 1 / 127.5f;
+        options.settings.bias[c] = -1;
+    }
     options.label_scale = 2;
     options.shuffle = shuffle;
     options.seed = 5;
