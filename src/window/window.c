@@ -200,7 +200,7 @@ static int draw_picture(struct window *window, VbpError *error)
 static int draw(struct window *window, bool new_frame, double *deadline, VbpError *error)
 {
     double start = window_now(), drawn, presented;
-    bool changed;
+    bool changed = false;
     int result = VBP_OK;
 
     if (window->picture_stale && window->current.frame.picture)

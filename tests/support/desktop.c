@@ -59,7 +59,7 @@ static int read_number(int descriptor)
             return -1;
         length += (size_t)got;
     }
-    return atoi(text);
+    return (int)strtol(text, NULL, 10);
 }
 
 void desktop_start(struct desktop *desktop, int width, int height)
@@ -171,7 +171,7 @@ static bool find_window(struct desktop *desktop, void *context)
         char title[512];
 
         read_title(desktop, windows[i], title, sizeof(title));
-        if (ends_in(title, context) &&
+        if (ends_in(title, *(const char **)context) &&
             XGetWindowAttributes(desktop->display, windows[i], &attributes) &&
             attributes.map_state == IsViewable)
             desktop->window = windows[i];
@@ -198,8 +198,13 @@ static bool has_keyboard(struct desktop *desktop, void *context)
 void desktop_run(struct desktop *desktop, const char *folder, const char *const *arguments,
                  const char *title)
 {
+    char *copies[64] = {NULL}; /* execv promises to change none, but not by its type */
     char name[16];
 
+    for (size_t i = 0; arguments[i] && i + 1 < sizeof(copies) / sizeof(char *); i++) {
+        copies[i] = strdup(arguments[i]);
+        assert_non_null(copies[i]);
+    }
     snprintf(name, sizeof(name), ":%d", desktop->number);
     desktop->window = None;
     desktop->program = fork();
@@ -208,11 +213,13 @@ void desktop_run(struct desktop *desktop, const char *folder, const char *const 
         setenv("SDL_VIDEODRIVER", "x11", 1);
         unsetenv("WAYLAND_DISPLAY");
         if (chdir(folder) == 0)
-            execv(arguments[0], (char *const *)(uintptr_t)arguments);
+            execv(arguments[0], copies);
         fprintf(stderr, "cannot run %s in %s: %s\n", arguments[0], folder, strerror(errno));
         _exit(127);
     }
-    if (!desktop_until(desktop, has_keyboard, (void *)(uintptr_t)title, PATIENCE_SECONDS))
+    for (size_t i = 0; copies[i]; i++)
+        free(copies[i]);
+    if (!desktop_until(desktop, has_keyboard, &title, PATIENCE_SECONDS))
         fail_msg("no window whose title ends in '%s' gets the keyboard", title);
 }
 
