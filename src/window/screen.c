@@ -82,17 +82,16 @@ static bool is_emulated(SDL_Renderer *renderer)
     typedef const unsigned char *(*get_string_function)(unsigned int name);
     static const char *const emulations[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned int renderer_name = 0x1F01; /* GL_RENDERER */
-    void *address;
-    get_string_function get_string;
+    get_string_function get_string = NULL;
     SDL_RendererInfo info;
     const char *name;
+    void *address;
 
     if (SDL_GetRendererInfo(renderer, &info) != 0 || SDL_strncmp(info.name, "opengl", 6) != 0)
         return false;
-    /* C has no cast from an object's to a function's address; POSIX says their bytes agree. */
     address = SDL_GL_GetProcAddress("glGetString");
     SDL_memcpy(&get_string, &address, sizeof(get_string));
-    name = address ? (const char *)get_string(renderer_name) : NULL;
+    name = get_string ? (const char *)get_string(renderer_name) : NULL;
     for (size_t i = 0; name && i < SDL_arraysize(emulations); i++) {
         if (SDL_strstr(name, emulations[i]))
             return true;
@@ -148,6 +147,20 @@ done:
     return result;
 }
 
+/*
+ * Other threads wake the main one through a second connection to the X server, with a message to
+ * the window. A busy server may come to the last of them only after the window is gone, which Xlib
+ * takes for a reason to exit. Whoever asks the server something waits until it answers, and the
+ * server takes connections in turn, so a few questions let the messages through.
+ */
+static void let_wakeups_arrive(void)
+{
+    SDL_Rect ignored;
+
+    for (int i = 0; i < 4; i++)
+        SDL_GetDisplayUsableBounds(0, &ignored);
+}
+
 void screen_close(struct screen **screen)
 {
     struct screen *s = *screen;
@@ -158,8 +171,10 @@ void screen_close(struct screen **screen)
         SDL_DestroyTexture(s->picture);
     if (s->renderer)
         SDL_DestroyRenderer(s->renderer);
-    if (s->window)
+    if (s->window) {
+        let_wakeups_arrive();
         SDL_DestroyWindow(s->window);
+    }
     scaler_free(&s->scaler);
     av_frame_free(&s->converted);
     free(s);
