@@ -170,6 +170,7 @@ static int draw(struct job *job, VbpError *error)
 
 static int work(struct job *job, VbpError *error)
 {
+    const char *inputs[] = {job->name, job->common->model, NULL, NULL};
     struct source_options source_options = {.threads = job->common->threads,
                                             .random_access =
                                                 job->options->at_number || job->options->at_time};
@@ -181,9 +182,11 @@ static int work(struct job *job, VbpError *error)
         result = run_frame(job, error);
     if (result == VBP_OK)
         result = draw(job, error);
+    inputs[2] = job->model ? job->model->card_origin : NULL;
     if (result == VBP_OK)
         result = frame_files_write(&(struct frame_files){.folder = job->options->output,
                                                          .overwrite = job->common->overwrite,
+                                                         .inputs = inputs,
                                                          .raw = job->options->raw,
                                                          .model = job->model,
                                                          .runner = job->runner,

@@ -22,13 +22,21 @@ static void use_utf8(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* Who names a driver gets it; else there must be something that shows a window to somebody. */
+static bool has_display(void)
+{
+    return SDL_getenv("DISPLAY") || SDL_getenv("WAYLAND_DISPLAY") || SDL_getenv("SDL_VIDEODRIVER");
+}
+
 int screen_init(VbpError *error)
 {
     use_utf8();
     /* Without this, opening a window turns off the effects of the whole desktop. */
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO) == 0)
+    if (!has_display())
+        SDL_SetError("neither DISPLAY nor WAYLAND_DISPLAY is set");
+    else if (SDL_InitSubSystem(SDL_INIT_VIDEO) == 0)
         return VBP_OK;
     return error_set(error, VBP_ERROR_IO,
                      "no display (%s): `vbp export SOURCE -o OUT.mp4` writes an annotated clip "
