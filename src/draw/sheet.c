@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "draw/colormap.h"
-#include "draw/text.h"
+#include "draw/style.h"
 
 #include <limits.h>
 #include <math.h>
@@ -20,29 +20,15 @@
 #define CELL_WIDTH      480
 #define MAX_CELL_HEIGHT 320
 #define MAX_SCALE       96 /* pixels a map's cell is enlarged to at most */
-#define MARGIN          32 /* around everything, and between the columns */
 #define ROW_GAP         26
-#define CAPTION_GAP     8
-#define TITLE_PIXELS    24
-#define CAPTION_PIXELS  18
 
 #define MAX_COUNT 1024 /* far more levels than networks have; keeps all sums below within int */
 
-static const struct color ground_color = {22, 25, 29, 255};
-static const struct color cell_color = {13, 15, 18, 255};
-static const struct color title_color = {255, 255, 255, 255};
-static const struct color name_color = {222, 227, 233, 255};
-static const struct color facts_color = {150, 160, 172, 255};
 static const struct color broken_color = {38, 150, 190, 255}; /* cells that are not numbers */
 
 struct range {
     float minimum, maximum;
     size_t finite, broken; /* cells that are numbers, and cells that are not */
-};
-
-struct canvas {
-    struct surface surface;
-    struct font *title_font, *font;
 };
 
 static struct range find_range(const struct sheet_map *map)
@@ -135,22 +121,22 @@ static struct color picture_pixel(const struct sheet_map *map, const struct rang
     return colormap_colors(COLORMAP_EMBER)[(int)(fmin(fmax(share, 0), 1) * 255 + 0.5)];
 }
 
-static void draw_map(struct canvas *canvas, const struct sheet_map *map, int x, int y,
+static void draw_map(struct style_page *page, const struct sheet_map *map, int x, int y,
                      int cell_height)
 {
     struct range range = find_range(map);
     char facts[160], name[512];
-    int width, height, facts_width, line = y + cell_height + CAPTION_GAP;
+    int width, height, facts_width, line = y + cell_height + STYLE_CAPTION_GAP;
 
     picture_size(map, &width, &height);
-    surface_blend(&canvas->surface, x, y, CELL_WIDTH, cell_height, NULL, 0, cell_color);
+    surface_blend(&page->surface, x, y, CELL_WIDTH, cell_height, NULL, 0, style_cell);
     for (int row = 0; row < height; row++) {
-        uint8_t *pixel = canvas->surface.plane[0] +
-                         (y + (cell_height - height) / 2 + row) * canvas->surface.stride[0] +
+        uint8_t *pixel = page->surface.plane[0] +
+                         (y + (cell_height - height) / 2 + row) * page->surface.stride[0] +
                          (ptrdiff_t)(x + (CELL_WIDTH - width) / 2) * 3;
 
         for (int column = 0; column < width; column++, pixel += 3)
-            surface_encode(&canvas->surface, picture_pixel(map, &range, column, row, width, height),
+            surface_encode(&page->surface, picture_pixel(map, &range, column, row, width, height),
                            pixel);
     }
 
@@ -162,12 +148,11 @@ static void draw_map(struct canvas *canvas, const struct sheet_map *map, int x, 
     else
         snprintf(facts, sizeof(facts), "%d × %d · %.4g … %.4g", map->height, map->width,
                  (double)range.minimum, (double)range.maximum);
-    facts_width = font_text_width(canvas->font, facts);
-    font_draw(canvas->font, &canvas->surface, x + CELL_WIDTH - facts_width, line, facts,
-              facts_color);
-    font_shorten(canvas->font, map->name ? map->name : "", CELL_WIDTH - facts_width - MARGIN / 2,
-                 name, sizeof(name));
-    font_draw(canvas->font, &canvas->surface, x, line, name, name_color);
+    facts_width = font_text_width(page->font, facts);
+    font_draw(page->font, &page->surface, x + CELL_WIDTH - facts_width, line, facts, style_facts);
+    font_shorten(page->font, map->name ? map->name : "",
+                 CELL_WIDTH - facts_width - STYLE_MARGIN / 2, name, sizeof(name));
+    font_draw(page->font, &page->surface, x, line, name, style_name);
 }
 
 static int check_map(const struct sheet_map *map, VbpError *error)
@@ -191,10 +176,10 @@ static int row_height(const struct sheet_map *averages, const struct sheet_map *
 int sheet_draw(const struct sheet_map *averages, const struct sheet_map *products, int count,
                uint8_t **pixels, int *width, int *height, VbpError *error)
 {
-    struct canvas canvas = {.surface = {.format = SURFACE_RGB24}};
-    int left = MARGIN, right = MARGIN + CELL_WIDTH + MARGIN;
-    int y = MARGIN;
-    size_t bytes;
+    struct style_page page = {0};
+    int left = STYLE_MARGIN, right = STYLE_MARGIN + CELL_WIDTH + STYLE_MARGIN;
+    int y = STYLE_MARGIN;
+    int sheet_height;
     int status;
 
     *pixels = NULL;
@@ -211,46 +196,33 @@ int sheet_draw(const struct sheet_map *averages, const struct sheet_map *product
             return status;
     }
 
-    status = font_open(&canvas.title_font, TITLE_PIXELS, 1, error);
+    status = style_page_open(&page, error);
     if (status)
         goto done;
-    status = font_open(&canvas.font, CAPTION_PIXELS, 0, error);
-    if (status)
-        goto done;
-    canvas.surface.width = right + CELL_WIDTH + MARGIN;
-    canvas.surface.height =
-        MARGIN + font_line_height(canvas.title_font) + MARGIN / 2 + MARGIN - ROW_GAP;
+    sheet_height = STYLE_MARGIN + font_line_height(page.title_font) + STYLE_MARGIN / 2 +
+                   STYLE_MARGIN - ROW_GAP;
     for (int i = 0; i < count; i++)
-        canvas.surface.height += row_height(averages, products, i) + CAPTION_GAP +
-                                 font_line_height(canvas.font) + ROW_GAP;
-    canvas.surface.stride[0] = (ptrdiff_t)canvas.surface.width * 3;
-    if (!size_multiply((size_t)canvas.surface.stride[0], (size_t)canvas.surface.height, &bytes)) {
-        status = error_out_of_memory(error);
+        sheet_height += row_height(averages, products, i) + STYLE_CAPTION_GAP +
+                        font_line_height(page.font) + ROW_GAP;
+    status = style_page_begin(&page, right + CELL_WIDTH + STYLE_MARGIN, sheet_height, error);
+    if (status)
         goto done;
-    }
-    canvas.surface.plane[0] = memory_array(bytes, 1);
-    if (!canvas.surface.plane[0]) {
-        status = error_out_of_memory(error);
-        goto done;
-    }
 
-    surface_clear(&canvas.surface, ground_color);
-    font_draw(canvas.title_font, &canvas.surface, left, y, "averaged maps", title_color);
-    font_draw(canvas.title_font, &canvas.surface, right, y, "products", title_color);
-    y += font_line_height(canvas.title_font) + MARGIN / 2;
+    font_draw(page.title_font, &page.surface, left, y, "averaged maps", style_title);
+    font_draw(page.title_font, &page.surface, right, y, "products", style_title);
+    y += font_line_height(page.title_font) + STYLE_MARGIN / 2;
     for (int i = 0; i < count; i++) {
         int cell_height = row_height(averages, products, i);
 
-        draw_map(&canvas, &averages[i], left, y, cell_height);
-        draw_map(&canvas, &products[i], right, y, cell_height);
-        y += cell_height + CAPTION_GAP + font_line_height(canvas.font) + ROW_GAP;
+        draw_map(&page, &averages[i], left, y, cell_height);
+        draw_map(&page, &products[i], right, y, cell_height);
+        y += cell_height + STYLE_CAPTION_GAP + font_line_height(page.font) + ROW_GAP;
     }
-    *pixels = canvas.surface.plane[0];
-    *width = canvas.surface.width;
-    *height = canvas.surface.height;
+    *width = page.surface.width;
+    *height = page.surface.height;
+    *pixels = style_page_take(&page);
 
 done:
-    font_close(&canvas.title_font);
-    font_close(&canvas.font);
+    style_page_close(&page);
     return status;
 }

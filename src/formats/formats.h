@@ -43,9 +43,12 @@ int card_read(const char *path, struct card *card, VbpError *error);
 int card_format(const struct card *card, char **json, VbpError *error);
 
 /*
- * The graph as an ONNX file of opset 13 (IR 8): every node as its ONNX operator, constants as
- * initialisers with raw data, names kept, one input and the outputs. card_json (may be NULL) goes
- * into the metadata as vbp.card. *bytes is the caller's, to be freed; NULL on failure.
+ * The graph as an ONNX file of opset 13 (IR 8; opset 19, IR 9, where an average pool is dilated):
+ * every node as its ONNX operator, SiLU and GELU as their formulas, constants as initialisers with
+ * raw data, names kept and made unique, one input and the outputs. card_json (may be NULL) goes
+ * into the metadata as vbp.card. *bytes is the caller's, to be freed; NULL on failure. A graph that
+ * is not finished is VBP_ERROR_ARGUMENT; one that marks an output twice, or whose file would be
+ * above MODEL_MAX_BYTES, VBP_ERROR_UNSUPPORTED.
  */
 int onnx_write(const struct graph *graph, const char *card_json, unsigned char **bytes,
                size_t *length, VbpError *error);

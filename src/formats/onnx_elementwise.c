@@ -280,9 +280,14 @@ static int emit_binary(const struct onnx_operation *operation, enum binary funct
 {
     struct node node = {.kind = NODE_BINARY, .input_count = 2, .binary = function};
     int inputs[2];
+    bool fused;
+    int result;
 
     if (onnx_all_constant(operation))
         return fold_binary(operation, function, error);
+    result = onnx_fuse_binary(operation, function, &fused, error);
+    if (result != VBP_OK || fused)
+        return result;
     for (int i = 0; i < 2; i++) {
         inputs[i] = onnx_input_tensor(operation, (size_t)i, error);
         if (inputs[i] < 0)

@@ -23,9 +23,19 @@ enum onnx_value_kind {
     ONNX_REFUSED   /* exists in the file, but nothing may read it; .reason says why */
 };
 
+/* What of x * (Erf(x / sqrt 2) + 1) * 0.5 a value is (onnx_fuse.c). */
+enum onnx_gelu_part {
+    ONNX_GELU_NONE,
+    ONNX_GELU_ERF,        /* Erf(x / sqrt 2) */
+    ONNX_GELU_SUM,        /* and 1 added */
+    ONNX_GELU_NEEDS_HALF, /* and multiplied by x */
+    ONNX_GELU_NEEDS_DATA  /* and multiplied by 0.5, but not yet by x */
+};
+
 struct onnx_value {
     enum onnx_value_kind kind;
-    const char *name; /* belongs to the unpacked file */
+    enum onnx_gelu_part gelu; /* other than NONE: refused, and .tensor is the x of the formula */
+    const char *name;         /* belongs to the unpacked file */
     const char *reason;
     int tensor; /* -1: a constant that is not in the graph (yet) */
 
@@ -185,6 +195,16 @@ onnx_handler onnx_conv, onnx_batch_normalization, onnx_max_pool, onnx_average_po
 onnx_handler onnx_relu, onnx_leaky_relu, onnx_elu, onnx_selu, onnx_softplus, onnx_sigmoid,
     onnx_tanh, onnx_atan, onnx_gelu, onnx_clip, onnx_add, onnx_sub, onnx_mul, onnx_div,
     onnx_identity, onnx_dropout, onnx_pad, onnx_cast;
+
+/* onnx_fuse.c: activations that are written as several operators */
+onnx_handler onnx_erf;
+
+/*
+ * Takes an arithmetic node for the last or a middle step of such an activation. *fused is false
+ * where it is none, and nothing was done.
+ */
+int onnx_fuse_binary(const struct onnx_operation *operation, enum binary function, bool *fused,
+                     VbpError *error);
 
 /* onnx_shapes.c: operators that rearrange */
 onnx_handler onnx_constant, onnx_shape, onnx_concat, onnx_flatten, onnx_reshape, onnx_squeeze,

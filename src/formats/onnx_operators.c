@@ -27,6 +27,7 @@ static const struct onnx_operator operators[] = {
     {"Div", 2, 2, onnx_div, ""},
     {"Dropout", 1, 3, onnx_dropout, "ratio seed "},
     {"Elu", 1, 1, onnx_elu, "alpha "},
+    {"Erf", 1, 1, onnx_erf, ""},
     {"Flatten", 1, 1, onnx_flatten, "axis "},
     {"Gather", 2, 2, onnx_gather, "axis "},
     {"Gelu", 1, 1, onnx_gelu, "approximate "},

@@ -13,7 +13,7 @@
 struct sample {
     char *image;        /* path */
     double steering;    /* in the label's own unit; side cameras: corrected */
-    int drive;          /* samples of one drive stay together when the set is split */
+    int drive;          /* 0 to drive_count - 1; a drive's samples stay together in a split */
     signed char camera; /* -1 left, 0 centre, 1 right */
 };
 
@@ -21,22 +21,29 @@ struct dataset {
     struct sample *samples; /* in the order of the recording, drive by drive */
     size_t count;
     int drive_count;
-    size_t missing_images; /* records left out since their image does not exist */
+    size_t missing_images; /* images left out since they do not exist */
     char *first_missing;   /* one of them; NULL: none */
-    char *kind;            /* "Udacity log", "Donkey tub v1", "Donkey tub v2", "roadsim" */
+    const char *kind;      /* "Udacity log", "Donkey tub v1", "Donkey tub v2", "roadsim" */
 };
 
 struct dataset_options {
     bool side_cameras;      /* use left and right images too */
     double side_correction; /* added to the steering of the left, taken from that of the right
                                camera */
-    long first, count;      /* of the records of the log; count 0: all */
+    long first, count;      /* of the records of the log, drives one after the other; count 0: all
+                               from `first` on */
 };
 
 /*
- * Opens a driving_log.csv (or the folder that holds it), a tub folder, or a folder of roadsim
- * drives, recognised by what is there. Labels that are no numbers, empty logs and logs without one
- * image that exists are refused with file and line. On failure *dataset is NULL.
+ * Opens a driving_log.csv (or the folder that holds it), a tub folder, or a folder of folders with
+ * a driving_log.csv each (roadsim's drives, or several Udacity logs; in the order of their names),
+ * recognised by what is there. Labels that are no numbers, empty logs and logs without one image
+ * that exists are refused with file and line; side cameras of what has none are refused too.
+ *
+ * Each log or tub is a drive. It is parted into several where its session changes, or where its
+ * times (Udacity: those in the names of the images) jump by more than 2 s or back.
+ *
+ * On failure *dataset is NULL.
  */
 int dataset_open(struct dataset **dataset, const char *path, const struct dataset_options *options,
                  VbpError *error);

@@ -86,7 +86,10 @@ float *guarded_floats(size_t count)
 static void check_guard(const float *guard, const char *where)
 {
     for (size_t i = 0; i < GUARD; i++) {
-        if (memcmp(&guard[i], &guard_bits, sizeof(guard_bits)) != 0)
+        uint32_t bits;
+
+        memcpy(&bits, &guard[i], sizeof(bits));
+        if (bits != guard_bits)
             fail_msg("written %s the buffer, float %zu of the guard", where, i);
     }
 }

@@ -25,19 +25,25 @@ const char *process_vbp(void)
 
 #define MAX_ARGUMENTS 64
 
+void process_replace(const char *const *arguments)
+{
+    char *copies[MAX_ARGUMENTS + 1] = {NULL};
+
+    for (int i = 0; i < MAX_ARGUMENTS && arguments[i]; i++)
+        copies[i] = strdup(arguments[i]);
+    execvp(arguments[0], copies);
+}
+
 static void start_child(const char *const *arguments, const int output[2], const int errors[2])
 {
     int nothing = open("/dev/null", O_RDONLY);
-    char *copies[MAX_ARGUMENTS + 1] = {NULL}; /* execvp's are not const */
 
     dup2(nothing, STDIN_FILENO);
     dup2(output[1], STDOUT_FILENO);
     dup2(errors[1], STDERR_FILENO);
     close(output[0]);
     close(errors[0]);
-    for (int i = 0; i < MAX_ARGUMENTS && arguments[i]; i++)
-        copies[i] = strdup(arguments[i]);
-    execvp(arguments[0], copies);
+    process_replace(arguments);
     fprintf(stderr, "cannot run %s: %s\n", arguments[0], strerror(errno));
     _exit(127);
 }

@@ -17,6 +17,9 @@ struct process_result {
 struct process_result process_run(const char *const *arguments, int seconds);
 void process_free(struct process_result *result);
 
+/* execvp with arguments that are const; returns only if it fails. For a child that was forked. */
+void process_replace(const char *const *arguments);
+
 /* The vbp under test: what the environment variable VBP names, or build/vbp. */
 const char *process_vbp(void);
 

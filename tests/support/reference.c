@@ -161,7 +161,7 @@ static double combine(enum binary operation, double a, double b)
 static double joined(const struct node *node, const struct values *in, const int64_t *at)
 {
     int axis = node->concat.axis;
-    int64_t own[SHAPE_MAX_RANK];
+    int64_t own[SHAPE_MAX_RANK] = {0};
 
     for (int i = 0; i < SHAPE_MAX_RANK; i++)
         own[i] = at[i];

@@ -19,8 +19,8 @@ static bool check_convolution(struct convolution convolution, bool with_bias)
         sizes->input_height + window->pad_begin[0] + window->pad_end[0] - window_span(window, 0);
     int64_t room_x =
         sizes->input_width + window->pad_begin[1] + window->pad_end[1] - window_span(window, 1);
-    size_t length = (size_t)(sizes->input_channels / convolution.groups * window->kernel[0] *
-                             window->kernel[1]);
+    size_t length = (size_t)(sizes->input_channels / convolution.groups) *
+                    (size_t)window->kernel[0] * (size_t)window->kernel[1];
     size_t plane, outputs;
     float *input, *weights, *bias, *got, *want, *scratch;
     char what[160];
@@ -29,10 +29,11 @@ static bool check_convolution(struct convolution convolution, bool with_bias)
         return false;
     sizes->output_height = (int)room_y / window->stride[0] + 1;
     sizes->output_width = (int)room_x / window->stride[1] + 1;
-    plane = (size_t)(sizes->output_height * sizes->output_width);
+    plane = (size_t)sizes->output_height * (size_t)sizes->output_width;
     outputs = (size_t)sizes->output_channels * plane;
-    input = guarded_random(
-        (size_t)(sizes->input_channels * sizes->input_height * sizes->input_width), -1, 1);
+    input = guarded_random((size_t)sizes->input_channels * (size_t)sizes->input_height *
+                               (size_t)sizes->input_width,
+                           -1, 1);
     weights = guarded_random((size_t)sizes->output_channels * length, -1, 1);
     bias = guarded_random((size_t)sizes->output_channels, -1, 1);
     got = guarded_floats(outputs);

@@ -64,7 +64,7 @@ static float *mask_of(const struct graph *graph, const float *input, float *rang
     struct forward *forward = network_forward(graph, false, VBP_AVERAGE_POSITIVE);
     struct visualbackprop *walk;
     const struct tensor *tensor = &graph->tensors[graph->input];
-    size_t cells = (size_t)(tensor_height(tensor) * tensor_width(tensor));
+    size_t cells = (size_t)tensor_height(tensor) * (size_t)tensor_width(tensor);
     float *mask = guarded_floats(cells), minimum;
     VbpError error;
 

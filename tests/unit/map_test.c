@@ -96,10 +96,10 @@ static double touch(const struct map_scale_up *s, const float *map, int y, int x
 
 static void check_scale_up(const struct map_scale_up *s)
 {
-    size_t cells = (size_t)(s->output_height * s->output_width);
-    float *map = guarded_random((size_t)(s->map_height * s->map_width), 0, 1);
+    size_t cells = (size_t)s->output_height * (size_t)s->output_width;
+    float *map = guarded_random((size_t)s->map_height * (size_t)s->map_width, 0, 1);
     float *output = guarded_floats(cells), *even = guarded_floats(cells);
-    float *scratch = guarded_floats((size_t)(s->output_height * s->map_width));
+    float *scratch = guarded_floats((size_t)s->output_height * (size_t)s->map_width);
     float *rows = guarded_floats((size_t)s->output_height);
     float *columns = guarded_floats((size_t)s->output_width);
 

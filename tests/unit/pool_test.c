@@ -75,8 +75,8 @@ static struct pooled pool_window(const struct geometry *geometry, const float *p
 static void check_pools(const struct geometry *geometry)
 {
     const struct window_sizes *sizes = &geometry->sizes;
-    size_t in_plane = (size_t)(sizes->input_height * sizes->input_width);
-    size_t out_plane = (size_t)(sizes->output_height * sizes->output_width);
+    size_t in_plane = (size_t)sizes->input_height * (size_t)sizes->input_width;
+    size_t out_plane = (size_t)sizes->output_height * (size_t)sizes->output_width;
     size_t outputs = (size_t)sizes->input_channels * out_plane;
     float *input = guarded_random((size_t)sizes->input_channels * in_plane, -1, 1);
     float *largest = guarded_floats(outputs), *inside = guarded_floats(outputs);

@@ -317,7 +317,7 @@ static struct picture random_picture(VbpPixelFormat format, int width, int heigh
 
         if (format == VBP_PIXEL_RGB24 || format == VBP_PIXEL_BGR24)
             row *= 3;
-        bytes = malloc((size_t)(rows * row));
+        bytes = malloc((size_t)rows * (size_t)row);
         assert_non_null(bytes);
         for (int i = 0; i < rows * row; i++)
             bytes[i] = (uint8_t)random_between(0, 255);

@@ -1,0 +1,212 @@
+#include "support/rules.h"
+
+#include "base/memory.h"
+#include "support/networks.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int height_of(const struct rules *rules, int tensor)
+{
+    return tensor_height(&rules->graph->tensors[tensor]);
+}
+
+static int width_of(const struct rules *rules, int tensor)
+{
+    return tensor_width(&rules->graph->tensors[tensor]);
+}
+
+static double *new_map(const struct rules *rules, int tensor, double value)
+{
+    size_t cells = (size_t)height_of(rules, tensor) * (size_t)width_of(rules, tensor);
+    double *map = memory_array(cells, sizeof(double));
+
+    assert_non_null(map);
+    for (size_t i = 0; i < cells; i++)
+        map[i] = value;
+    return map;
+}
+
+static double element_at(const struct rules *rules, int tensor, int c, int y, int x)
+{
+    const struct tensor *t = &rules->graph->tensors[tensor];
+    int64_t at[4] = {0}, element = 0;
+
+    at[t->axes.channel] = c;
+    at[t->axes.height] = y;
+    at[t->axes.width] = x;
+    for (int axis = 0; axis < 4; axis++)
+        element = element * t->shape.extent[axis] + at[axis];
+    return (double)forward_tensor(rules->forward, tensor)[element];
+}
+
+static double average_at(const struct rules *rules, int tensor, int y, int x)
+{
+    int channels = tensor_channels(&rules->graph->tensors[tensor]);
+    double sum = 0;
+
+    for (int c = 0; c < channels; c++) {
+        double value = element_at(rules, tensor, c, y, x);
+
+        if (rules->average == VBP_AVERAGE_POSITIVE)
+            value = fmax(value, 0);
+        else if (rules->average == VBP_AVERAGE_ABSOLUTE)
+            value = fabs(value);
+        sum += value;
+    }
+    return sum / channels;
+}
+
+/* Rule 3. Each map cell adds itself to all cells of its window. */
+static double *scaled_up(struct rules *rules, const struct node *node, const struct window *window)
+{
+    const double *from = rules_map(rules, node->output);
+    int height = height_of(rules, node->inputs[0]), width = width_of(rules, node->inputs[0]);
+    double *to = new_map(rules, node->inputs[0], 0), *windows = new_map(rules, node->inputs[0], 0);
+    int kernel[2], dilation[2];
+
+    for (int axis = 0; axis < 2; axis++) {
+        bool holes = window->kernel[axis] < window->stride[axis];
+
+        kernel[axis] = holes ? window->stride[axis] : window->kernel[axis];
+        dilation[axis] = holes ? 1 : window->dilation[axis];
+    }
+    for (int j = 0; j < height_of(rules, node->output); j++) {
+        for (int i = 0; i < width_of(rules, node->output); i++) {
+            for (int k = 0; k < kernel[0] * kernel[1]; k++) {
+                int y = j * window->stride[0] - window->pad_begin[0] + k / kernel[1] * dilation[0];
+                int x = i * window->stride[1] - window->pad_begin[1] + k % kernel[1] * dilation[1];
+
+                if (y < 0 || y >= height || x < 0 || x >= width)
+                    continue;
+                to[y * width + x] += from[j * width_of(rules, node->output) + i];
+                windows[y * width + x]++;
+            }
+        }
+    }
+    for (int i = 0; i < height * width && rules->even; i++)
+        to[i] /= fmax(windows[i], 1);
+    free(windows);
+    return to;
+}
+
+/* Where the picture's row axis of the input is among the output's axes, through a transpose. */
+static double *permuted(struct rules *rules, const struct node *node)
+{
+    int input = node->inputs[0], width = width_of(rules, input);
+    const double *from = rules_map(rules, node->output);
+    double *to = new_map(rules, input, 0);
+    const struct axes in = rules->graph->tensors[input].axes;
+    const struct axes out = rules->graph->tensors[node->output].axes;
+
+    for (int i = 0; i < height_of(rules, input) * width; i++) {
+        int at[4] = {0};
+
+        at[in.height] = i / width;
+        at[in.width] = i % width;
+        to[i] = from[at[node->transpose.permutation[out.height]] * width_of(rules, node->output) +
+                     at[node->transpose.permutation[out.width]]];
+    }
+    return to;
+}
+
+/* Rules 1, 3 and 4: what comes down to `tensor` from one of its readers. */
+static double *contribution(struct rules *rules, int tensor, const struct node *node)
+{
+    double *map;
+
+    if (rules->graph->tensors[node->output].axes.channel < 0)
+        return new_map(rules, tensor, 1);
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+        return scaled_up(rules, node, &node->convolution.window);
+    case NODE_MAX_POOL:
+    case NODE_AVERAGE_POOL:
+        return scaled_up(rules, node, &node->pool.window);
+    case NODE_TRANSPOSE:
+        return permuted(rules, node);
+    default:
+        break;
+    }
+    map = new_map(rules, tensor, 1);
+    assert_int_equal(height_of(rules, tensor), height_of(rules, node->output));
+    assert_int_equal(width_of(rules, tensor), width_of(rules, node->output));
+    memcpy(map, rules_map(rules, node->output),
+           (size_t)height_of(rules, tensor) * (size_t)width_of(rules, tensor) * sizeof(double));
+    return map;
+}
+
+/* Rule 5. */
+static double *merged(struct rules *rules, int tensor)
+{
+    int cells = height_of(rules, tensor) * width_of(rules, tensor), readers = 0;
+    double *sum = new_map(rules, tensor, 0), *only = NULL;
+
+    for (int i = 0; i < rules->graph->node_count; i++) {
+        const struct node *node = &rules->graph->nodes[i];
+
+        for (int slot = 0; slot < node->input_count; slot++) {
+            double *map, largest = -INFINITY;
+
+            if (node->inputs[slot] != tensor)
+                continue;
+            map = contribution(rules, tensor, node);
+            for (int cell = 0; cell < cells; cell++)
+                largest = fmax(largest, map[cell]);
+            for (int cell = 0; cell < cells; cell++)
+                sum[cell] += largest > 0 ? map[cell] / largest : 0;
+            free(only);
+            only = map;
+            readers++;
+        }
+    }
+    if (readers == 1) {
+        free(sum);
+        return only;
+    }
+    free(only);
+    for (int cell = 0; cell < cells; cell++)
+        sum[cell] = readers ? sum[cell] / readers : 1;
+    return sum;
+}
+
+static bool is_level(const struct graph *graph, int tensor)
+{
+    for (int i = 0; i < graph->level_count; i++) {
+        if (graph->levels[i] == tensor)
+            return true;
+    }
+    return false;
+}
+
+const double *rules_map(struct rules *rules, int tensor)
+{
+    int width = width_of(rules, tensor);
+
+    if (rules->maps[tensor])
+        return rules->maps[tensor];
+    rules->maps[tensor] = merged(rules, tensor);
+    for (int i = 0; i < height_of(rules, tensor) * width && is_level(rules->graph, tensor); i++)
+        rules->maps[tensor][i] *= average_at(rules, tensor, i / width, i % width);
+    return rules->maps[tensor];
+}
+
+struct rules rules_begin(const struct graph *graph, const struct forward *forward,
+                         VbpAverage average, bool even)
+{
+    struct rules rules = {.graph = graph, .forward = forward, .average = average, .even = even};
+
+    rules.maps = memory_array((size_t)graph->tensor_count, sizeof(*rules.maps));
+    assert_non_null(rules.maps);
+    return rules;
+}
+
+void rules_end(struct rules *rules)
+{
+    reference_free(rules->graph, rules->maps);
+}
