@@ -44,11 +44,6 @@ int screen_init(VbpError *error)
                      SDL_GetError());
 }
 
-void screen_quit(void)
-{
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
-}
-
 /* ---- The window ----------------------------------------------------------------------------- */
 
 /* Width of the picture in square pixels. */
@@ -155,20 +150,6 @@ done:
     return result;
 }
 
-/*
- * Other threads wake the main one through a second connection to the X server, with a message to
- * the window. A busy server may come to the last of them only after the window is gone, which Xlib
- * takes for a reason to exit. Whoever asks the server something waits until it answers, and the
- * server takes connections in turn, so a few questions let the messages through.
- */
-static void let_wakeups_arrive(void)
-{
-    SDL_Rect ignored;
-
-    for (int i = 0; i < 4; i++)
-        SDL_GetDisplayUsableBounds(0, &ignored);
-}
-
 void screen_close(struct screen **screen)
 {
     struct screen *s = *screen;
@@ -179,10 +160,8 @@ void screen_close(struct screen **screen)
         SDL_DestroyTexture(s->picture);
     if (s->renderer)
         SDL_DestroyRenderer(s->renderer);
-    if (s->window) {
-        let_wakeups_arrive();
+    if (s->window)
         SDL_DestroyWindow(s->window);
-    }
     scaler_free(&s->scaler);
     av_frame_free(&s->converted);
     free(s);
