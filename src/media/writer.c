@@ -20,8 +20,7 @@
 
 struct writer {
     char *path;         /* the final name */
-    char *partial_path; /* the name until then */
-    bool made;          /* the file partial_path exists */
+    char *partial_path; /* the name until then; NULL: there is no such file */
     const struct container *container;
 
     int width, height;         /* of every picture */
@@ -220,6 +219,17 @@ static int prepare_streams(struct writer *writer, VbpError *error)
     return VBP_OK;
 }
 
+/* An empty file to be written in place of `path`, whose name is to be freed. */
+static int make_partial(const char *path, char **partial_path, VbpError *error)
+{
+    int descriptor;
+    int result = file_make_partial(path, partial_path, &descriptor, error);
+
+    if (result == VBP_OK)
+        close(descriptor); /* FFmpeg opens it by its name */
+    return result;
+}
+
 int writer_open(struct writer **writer, const char *path, const struct writer_options *options,
                 VbpError *error)
 {
@@ -231,13 +241,15 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
     if (!made)
         return error_out_of_memory(error);
     made->path = memory_copy_text(path);
-    made->partial_path = file_partial_path(path);
     made->packet = av_packet_alloc();
     made->audio_packet = av_packet_alloc();
-    if (!made->path || !made->partial_path || !made->packet || !made->audio_packet) {
+    if (!made->path || !made->packet || !made->audio_packet) {
         result = error_out_of_memory(error);
         goto failed;
     }
+    result = make_partial(path, &made->partial_path, error);
+    if (result != VBP_OK)
+        goto failed;
     made->width = options->width;
     made->height = options->height;
     made->format = options->format;
@@ -267,7 +279,6 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
     result = prepare_streams(made, error);
     if (result != VBP_OK)
         goto failed;
-    made->made = true;
     result = container_begin(made->container, made->output, true, path, error);
     if (result != VBP_OK)
         goto failed;
@@ -285,7 +296,7 @@ void writer_close(struct writer **writer)
     if (!closed)
         return;
     container_free(&closed->output);
-    if (closed->made)
+    if (closed->partial_path)
         unlink(closed->partial_path);
     avcodec_free_context(&closed->encoder);
     audio_copy_close(&closed->audio);
@@ -491,16 +502,28 @@ static int drain(struct writer *writer, VbpError *error)
     return result;
 }
 
-/* Gives the finished file `path` its final name. */
-static int rename_to_final(struct writer *writer, const char *path, VbpError *error)
+/* Replaces the partial file, in fragments, by a regular one. */
+static int complete(struct writer *writer, VbpError *error)
 {
-    return rename(path, writer->path) == 0 ? VBP_OK
-                                           : error_set_errno(error, "cannot write", writer->path);
+    char *whole_path;
+    int result = make_partial(writer->path, &whole_path, error);
+
+    if (result != VBP_OK)
+        return result;
+    result = container_complete(writer->container, writer->partial_path, whole_path, writer->ends,
+                                writer->path, error);
+    unlink(result == VBP_OK ? writer->partial_path : whole_path);
+    if (result != VBP_OK) {
+        free(whole_path);
+        return result;
+    }
+    free(writer->partial_path);
+    writer->partial_path = whole_path;
+    return VBP_OK;
 }
 
 int writer_finish(struct writer *writer, VbpError *error)
 {
-    char *whole_path;
     int result;
 
     if (!writer->held)
@@ -511,23 +534,16 @@ int writer_finish(struct writer *writer, VbpError *error)
     if (result != VBP_OK)
         return result;
     container_free(&writer->output);
-    if (!writer->container->fragmented) {
-        result = rename_to_final(writer, writer->partial_path, error);
-        writer->made = result != VBP_OK;
-        return result;
-    }
-    whole_path = memory_format("%s.whole", writer->partial_path);
-    if (!whole_path)
-        return error_out_of_memory(error);
-    result = container_complete(writer->container, writer->partial_path, whole_path, writer->ends,
-                                writer->path, error);
-    if (result == VBP_OK) {
-        result = rename_to_final(writer, whole_path, error);
+    if (writer->container->fragmented) {
+        result = complete(writer, error);
         if (result != VBP_OK)
-            unlink(whole_path);
+            return result;
     }
-    free(whole_path);
-    return result; /* writer_close removes the partial file */
+    if (rename(writer->partial_path, writer->path) != 0)
+        return error_set_errno(error, "cannot write", writer->path);
+    free(writer->partial_path);
+    writer->partial_path = NULL;
+    return VBP_OK;
 }
 
 int64_t writer_frame_count(const struct writer *writer)
