@@ -26,7 +26,8 @@ struct writer {
     int width, height;         /* of every picture */
     enum AVPixelFormat format; /* of every picture */
     bool full_range;           /* they use 0..255 */
-    AVRational time_base;      /* of the pictures and the encoder */
+    enum AVColorSpace color_space;
+    AVRational time_base; /* of the pictures and the encoder */
     int64_t origin_pts;
     int64_t usual_duration; /* for a single picture that does not say */
 
@@ -100,6 +101,12 @@ static void set_colors(AVCodecContext *encoder, const struct writer_options *opt
 
     encoder->color_primaries = options->color_primaries;
     encoder->color_trc = options->color_transfer;
+    /* JPEG knows full-range BT.601 only, and cannot say otherwise. */
+    if (encoder->codec_id == AV_CODEC_ID_MJPEG) {
+        encoder->colorspace = AVCOL_SPC_BT470BG;
+        encoder->color_range = AVCOL_RANGE_JPEG;
+        return;
+    }
     if (!is_yuv(options->format)) {
         encoder->colorspace = AVCOL_SPC_SMPTE170M;
         encoder->color_range = AVCOL_RANGE_MPEG;
@@ -254,6 +261,7 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
     made->height = options->height;
     made->format = options->format;
     made->full_range = is_full_range(options->format, options->color_range);
+    made->color_space = options->color_space;
     made->time_base = options->time_base;
     made->origin_pts = options->origin_pts;
     made->usual_duration = rate.num > 0 ? av_rescale_q(1, av_inv_q(rate), options->time_base) : 0;
@@ -417,6 +425,7 @@ static AVFrame *prepare(struct writer *writer, const AVFrame *picture, VbpError 
     AVFrame *prepared;
 
     if (scale_plain_format(writer->format) == encoder->pix_fmt &&
+        writer->color_space == encoder->colorspace &&
         writer->full_range == (encoder->color_range == AVCOL_RANGE_JPEG)) {
         prepared = av_frame_clone(picture);
         if (!prepared) {

@@ -271,6 +271,14 @@ static void keeps_frames_times_and_audio(void **state)
         &(struct copy){
             .from = clip.path, .to = clip_path("20:15.m4v"), .codec = "mpeg4", .preset = ""},
         true, 1e-6);
+    check_copy(
+        &(struct copy){
+            .from = clip.path, .to = clip_path("jpeg.mkv"), .codec = "mjpeg", .preset = ""},
+        true, 0.0011);
+    check_copy(
+        &(struct copy){
+            .from = clip.path, .to = clip_path("jpeg.mov"), .codec = "mjpeg", .preset = ""},
+        true, 1e-6);
 }
 
 static void keeps_variable_frame_rate(void **state)
@@ -433,29 +441,53 @@ static void keeps_colors(void **state)
         enum AVColorSpace space;
         uint8_t field[3][3]; /* red's, green's and blue's values in the planes or bytes */
         const char *codec;
+        const char *name; /* of the file */
     } cases[] = {
-        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "libx264"},
-        {AV_PIX_FMT_BGR24, 0, 0, {{0, 0, 255}, {0, 255, 0}, {255, 0, 0}}, "libx264"},
+        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "libx264", NULL},
+        {AV_PIX_FMT_BGR24, 0, 0, {{0, 0, 255}, {0, 255, 0}, {255, 0, 0}}, "libx264", NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_MPEG,
          AVCOL_SPC_SMPTE170M,
          {{81, 90, 240}, {145, 54, 34}, {41, 240, 110}},
-         "libx264"},
+         "libx264",
+         NULL},
         {AV_PIX_FMT_YUVJ420P,
          AVCOL_RANGE_JPEG,
          AVCOL_SPC_BT470BG,
          {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
-         "libx264"},
+         "libx264",
+         NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_JPEG,
          AVCOL_SPC_BT470BG,
          {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
-         "mpeg4"},
+         "mpeg4",
+         NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_MPEG,
          AVCOL_SPC_BT709,
          {{63, 102, 240}, {173, 42, 26}, {32, 240, 118}},
-         "libx264"},
+         "libx264",
+         NULL},
+        {AV_PIX_FMT_YUV420P,
+         AVCOL_RANGE_MPEG,
+         AVCOL_SPC_BT709,
+         {{63, 102, 240}, {173, 42, 26}, {32, 240, 118}},
+         "mjpeg",
+         "fields.mkv"},
+        {AV_PIX_FMT_YUV420P,
+         AVCOL_RANGE_UNSPECIFIED,
+         AVCOL_SPC_UNSPECIFIED,
+         {{81, 90, 240}, {145, 54, 34}, {41, 240, 110}},
+         "mjpeg",
+         "fields.mov"},
+        {AV_PIX_FMT_YUVJ420P,
+         AVCOL_RANGE_JPEG,
+         AVCOL_SPC_BT470BG,
+         {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
+         "mjpeg",
+         "fields.mkv"},
+        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "mjpeg", "fields.mkv"},
     };
 
     (void)state;
@@ -471,7 +503,8 @@ static void keeps_colors(void **state)
                                          .color_space = cases[c].space,
                                          .color_primaries = AVCOL_PRI_UNSPECIFIED,
                                          .color_transfer = AVCOL_TRC_UNSPECIFIED};
-        const char *path = clip_path("fields.mp4");
+        const char *path = clip_path(cases[c].name ? cases[c].name : "fields.mp4");
+        bool is_jpeg = strcmp(cases[c].codec, "mjpeg") == 0; /* full range and BT.601 always */
         bool packed = cases[c].format == AV_PIX_FMT_RGB24 || cases[c].format == AV_PIX_FMT_BGR24;
         AVFrame *picture = av_frame_alloc();
         struct source *source;
@@ -513,8 +546,11 @@ static void keeps_colors(void **state)
         source = reading_open(path, &reading_sought);
         assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
         image = frame_image(&frame);
-        assert_int_equal(image.matrix,
-                         cases[c].space == AVCOL_SPC_BT709 ? VBP_MATRIX_BT709 : VBP_MATRIX_BT601);
+        assert_int_equal(image.matrix, cases[c].space == AVCOL_SPC_BT709 && !is_jpeg
+                                           ? VBP_MATRIX_BT709
+                                           : VBP_MATRIX_BT601);
+        if (is_jpeg)
+            assert_int_equal(image.full_range, 1);
         for (int field = 0; field < 3; field++) {
             double kr = image.matrix == VBP_MATRIX_BT709 ? 0.2126 : 0.299;
             double kb = image.matrix == VBP_MATRIX_BT709 ? 0.0722 : 0.114;
