@@ -13,6 +13,7 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* For encoders without a rate factor; 2 to 31, smaller is better. */
@@ -154,6 +155,9 @@ static int open_encoder(struct writer *writer, const AVCodec *codec,
     }
     if (options->preset)
         av_dict_set(&settings, "preset", options->preset, 0);
+    /* It prints by itself, whatever FFmpeg's log level is. */
+    if (strcmp(codec->name, "libx265") == 0)
+        av_dict_set(&settings, "x265-params", "log-level=none", 0);
     code = avcodec_open2(encoder, codec, &settings);
     unknown = av_dict_get(settings, "", NULL, AV_DICT_IGNORE_SUFFIX);
     if (code < 0)

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,44 @@ static void takes_no_file_that_is_there(void **state)
     }
 }
 
+/* libx265 would say what it is made with, and how it fares, on the error output. */
+static void encoders_do_not_print(void **state)
+{
+    const char *printed = clip_path("printed");
+    struct writer_options options = numbered_options;
+    int output = dup(STDERR_FILENO), file, result;
+    struct writer *writer;
+    unsigned char *bytes;
+    size_t length;
+    VbpError error;
+
+    (void)state;
+    options.codec = "libx265";
+    file = open(printed, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(output >= 0 && file >= 0);
+    fflush(stderr);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    result = writer_open(&writer, clip_path("quiet.mkv"), &options, &error);
+    for (int i = 0; i < 3 && result == VBP_OK; i++) {
+        AVFrame *picture = numbered_picture(i);
+
+        result = writer_write(writer, picture, &error);
+        av_frame_free(&picture);
+    }
+    if (result == VBP_OK)
+        result = writer_finish(writer, &error);
+    writer_close(&writer);
+    fflush(stderr);
+    dup2(output, STDERR_FILENO);
+    close(output);
+    close(file);
+    assert_int_equal(result, VBP_OK);
+    assert_int_equal(file_read(printed, 100000, &bytes, &length, &error), VBP_OK);
+    if (length > 0)
+        fail_msg("%s", (const char *)bytes);
+    free(bytes);
+}
+
 /* A file may not grow beyond a limit, as on a full disk; the limit hits each step in turn. */
 static void reports_a_full_disk(void **state)
 {
@@ -344,6 +383,7 @@ int main(void)
         cmocka_unit_test(refuses_pictures_that_do_not_fit),
         cmocka_unit_test(leaves_only_the_clip),
         cmocka_unit_test(takes_no_file_that_is_there),
+        cmocka_unit_test(encoders_do_not_print),
         cmocka_unit_test(reports_a_full_disk),
         cmocka_unit_test(survives_being_killed),
     };
