@@ -328,6 +328,7 @@ static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError 
     if (model->card.input.has_size) {
         hints.input_width = model->card.input.width;
         hints.input_height = model->card.input.height;
+        hints.outranks_file = named != NULL;
     }
     result = model_load(model->path, &hints, &model->graph, &embedded, error);
     if (result == VBP_OK && embedded && !named) {

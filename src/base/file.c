@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Unfinished files of one name; what crashes left, or writers at work at the same time. */
+#define MAX_PARTIAL_FILES 100
+
 int file_read(const char *path, size_t limit, unsigned char **bytes, size_t *length,
               VbpError *error)
 {
@@ -81,33 +84,78 @@ bool file_same(const char *a, const char *b)
            status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
 }
 
-char *file_partial_path(const char *path)
+static bool is_folder(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* The partial name number `number`, from 1, for `path`; to be freed; NULL without memory. */
+static char *partial_name(const char *path, int number)
 {
     const char *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path) + 1 : 0;
 
-    return memory_format("%.*s.%s.partial", folder, path, path + folder);
+    if (number == 1)
+        return memory_format("%.*s.%s.partial", folder, path, path + folder);
+    return memory_format("%.*s.%s.%d.partial", folder, path, path + folder, number);
+}
+
+int file_make_partial(const char *path, char **partial_path, int *descriptor, VbpError *error)
+{
+    *partial_path = NULL;
+    *descriptor = -1;
+    if (is_folder(path)) {
+        errno = EISDIR;
+        return error_set_errno(error, "cannot write", path);
+    }
+    for (int number = 1; number <= MAX_PARTIAL_FILES; number++) {
+        char *name = partial_name(path, number);
+        int reason;
+
+        if (!name)
+            return error_out_of_memory(error);
+        *descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*descriptor >= 0) {
+            *partial_path = name;
+            return VBP_OK;
+        }
+        reason = errno;
+        free(name);
+        errno = reason;
+        if (reason != EEXIST)
+            return error_set_errno(error, "cannot write", path);
+    }
+    return error_set(error, VBP_ERROR_IO,
+                     "cannot write %s: %d unfinished files (.NAME.partial) are in its folder", path,
+                     MAX_PARTIAL_FILES);
 }
 
 int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error)
 {
     struct stat status;
     bool direct = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-    int result;
+    int descriptor, result;
 
     *writer = (struct file_writer){0};
     writer->path = memory_copy_text(path);
-    if (!direct)
-        writer->partial_path = file_partial_path(path);
-    if (!writer->path || (!direct && !writer->partial_path)) {
+    if (!writer->path) {
         result = error_out_of_memory(error);
         goto fail;
     }
-    writer->stream = fopen(direct ? path : writer->partial_path, "wbe");
+    if (direct) {
+        writer->stream = fopen(path, "wbe");
+    } else {
+        result = file_make_partial(path, &writer->partial_path, &descriptor, error);
+        if (result != VBP_OK)
+            goto fail;
+        writer->stream = fdopen(descriptor, "wb");
+    }
     if (!writer->stream) {
         result = error_set_errno(error, "cannot write", path);
-        free(writer->partial_path); /* not ours, should there be one */
-        writer->partial_path = NULL;
+        if (!direct)
+            close(descriptor);
         goto fail;
     }
     return VBP_OK;

@@ -20,8 +20,18 @@ bool file_exists(const char *path);
 bool file_same(const char *a, const char *b);
 
 /*
- * A file that appears under its name only when it is complete: written as ".NAME.partial" (in the
- * same folder) and renamed by file_writer_commit.
+ * Makes the file that is written in place of `path` until it is whole: a new one in the same
+ * folder, under the first name of ".NAME.partial", ".NAME.2.partial", ... that nothing has yet, so
+ * that no other file is touched and no two writers share one. On success *partial_path is to be
+ * freed, *descriptor is open for writing, and the file is the caller's to rename or remove. On
+ * failure, also where `path` is a folder, *partial_path is NULL, *descriptor -1 and the message
+ * "cannot write PATH: reason".
+ */
+int file_make_partial(const char *path, char **partial_path, int *descriptor, VbpError *error);
+
+/*
+ * A file that appears under its name only when it is complete: written under the name that
+ * file_make_partial finds and renamed by file_writer_commit.
  *
  *     begin -> write to .stream ... -> commit    the file is there, whole
  *                                  \-> abandon   nothing is left
@@ -41,9 +51,6 @@ int file_writer_commit(struct file_writer *writer, VbpError *error);
 
 /* Closes and removes what was written. Does nothing after commit, or on a zeroed writer. */
 void file_writer_abandon(struct file_writer *writer);
-
-/* The partial name for `path` as file_writer uses it; to be freed; NULL without memory. */
-char *file_partial_path(const char *path);
 
 /* begin, write `length` bytes, commit. */
 int file_write(const char *path, const void *bytes, size_t length, VbpError *error);

@@ -14,6 +14,9 @@ enum { OPTION_START = OPTION_OWN, OPTION_END, OPTION_CRF, OPTION_CODEC, OPTION_C
 
 #define CRF_MOST 63
 
+/* Less of the promised frames than this, and the file is cut off. */
+#define CUT_OFF_SHARE 0.95
+
 struct export_options {
     const char *output;
     double start, end; /* seconds; end <= 0: none */
@@ -49,6 +52,10 @@ static bool take_option(void *context, int option, const char *value)
         if (!cli_parse_time(value, option == OPTION_START ? &options->start : &options->end)) {
             cli_usage_error(&command_export, "%s takes a time (12.5, M:S or H:M:S), not '%s'",
                             option == OPTION_START ? "--start" : "--end", value);
+            return false;
+        }
+        if (option == OPTION_END && options->end <= 0) {
+            cli_usage_error(&command_export, "--end must be later than 0");
             return false;
         }
         break;
@@ -105,7 +112,7 @@ static int open_writer(struct job *job, const struct frame *frame, const AVFrame
         .color_range = picture->color_range,
         .color_primaries = picture->color_primaries,
         .color_transfer = picture->color_trc,
-        .audio_source = info->has_audio ? job->name : NULL,
+        .audio_source = info->has_audio && info->seekable ? job->name : NULL,
         .audio_end = -1,
     };
 
@@ -135,17 +142,34 @@ static int write_frame(struct job *job, const struct analysed_frame *frame, VbpE
         result = open_annotator(job, frame->frame.picture, error);
     if (result == VBP_OK)
         result = annotator_draw(job->annotator, frame, &annotate, &picture, error);
-    if (result == VBP_OK && !job->writer) {
+    if (result == VBP_OK && !job->writer)
         result = open_writer(job, &frame->frame, picture, error);
-        if (result == VBP_OK)
-            cli_note_assumptions(job->common, job->model);
-    }
     if (result == VBP_OK) {
         picture->pts = frame->frame.pts;
         result = writer_write(job->writer, picture, error);
     }
     av_frame_free(&picture);
     return result;
+}
+
+/*
+ * A file that is cut off is not a short drive. Frames that are damaged come all the same; so where
+ * packets were damaged and a good part of the frames that the file promises never came, the rest of
+ * it is not there.
+ */
+static int check_whole(struct job *job, int64_t written, VbpError *error)
+{
+    const struct source_info *info = source_info(job->source);
+    int64_t promised = info->frame_count;
+
+    if (job->options->start > 0 || job->options->end > 0 || promised <= 0 ||
+        pipeline_damage(job->pipeline).packets == 0 ||
+        (double)written >= CUT_OFF_SHARE * (double)promised)
+        return VBP_OK;
+    return error_set(error, VBP_ERROR_FORMAT,
+                     "%s: cut off, only %" PRId64 " of %" PRId64
+                     " frames are there; --end exports a part",
+                     job->name, written, promised);
 }
 
 static int write_all(struct job *job, VbpError *error)
@@ -173,7 +197,8 @@ static int write_all(struct job *job, VbpError *error)
                                  job->options->start > 0 || job->options->end > 0
                                      ? " between --start and --end"
                                      : "");
-            return writer_finish(job->writer, error);
+            result = check_whole(job, written, error);
+            return result == VBP_OK ? writer_finish(job->writer, error) : result;
         }
     }
 }
@@ -195,8 +220,10 @@ static int64_t expected_frames(const struct job *job)
 static int check_output(const struct job *job, VbpError *error)
 {
     const char *output = job->options->output;
+    const char *card = job->model->card_origin;
 
-    if (file_same(output, job->name) || file_same(output, job->common->model))
+    if (file_same(output, job->name) || file_same(output, job->common->model) ||
+        (card && file_same(output, card)))
         return error_set(error, VBP_ERROR_ARGUMENT, "%s: the output would replace an input",
                          output);
     if (file_exists(output) && !job->common->overwrite)
@@ -211,10 +238,10 @@ static int export(struct job *job, VbpError *error)
                                             .random_access = options->start > 0};
     struct pipeline_options pipeline_options = {.end = options->end};
     const struct source_info *info;
-    int result = check_output(job, error);
+    int result = cli_open_model(job->common, true, &job->model, &job->runner, error);
 
     if (result == VBP_OK)
-        result = cli_open_model(job->common, true, &job->model, &job->runner, error);
+        result = check_output(job, error);
     if (result == VBP_OK)
         result = source_open(&job->source, job->name, &source_options, error);
     if (result != VBP_OK)
@@ -241,7 +268,12 @@ static int export(struct job *job, VbpError *error)
 
 static void report(struct job *job)
 {
+    const struct source_info *info = source_info(job->source);
     struct source_damage damage = pipeline_damage(job->pipeline);
+
+    cli_note_assumptions(job->common, job->model);
+    if (info->has_audio && !info->seekable)
+        cli_note(job->common, "%s: no audio, since a stream cannot be read twice", job->name);
 
     if (damage.packets > 0 || damage.frames > 0)
         cli_note(job->common,

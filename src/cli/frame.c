@@ -114,6 +114,33 @@ static int picture_of_input(struct job *job, const float *input, VbpError *error
     return VBP_OK;
 }
 
+/* The array's shape must be the network's, but for axes of one: numbers in another order would be
+ * another picture. */
+static int check_shape(const struct job *job, VbpError *error)
+{
+    const struct graph *graph = job->model->graph;
+    const struct shape *input = &graph->tensors[graph->input].shape;
+    struct shape wanted = {0}, given = {0};
+    char wanted_text[SHAPE_TEXT_SIZE], given_text[SHAPE_TEXT_SIZE];
+    const size_t *extent;
+    int rank;
+
+    extent = source_ready_shape(job->source, &rank);
+    for (int i = 0; i < input->rank; i++) {
+        if (input->extent[i] != 1)
+            wanted.extent[wanted.rank++] = input->extent[i];
+    }
+    for (int i = 0; i < rank && given.rank < SHAPE_MAX_RANK; i++) {
+        if (extent[i] != 1)
+            given.extent[given.rank++] = (int64_t)extent[i];
+    }
+    if (shape_equal(&wanted, &given))
+        return VBP_OK;
+    return error_set(error, VBP_ERROR_ARGUMENT,
+                     "%s: a ready input of %s does not go with the network's %s", job->name,
+                     shape_text(&given, given_text), shape_text(input, wanted_text));
+}
+
 /* Gets the frame, or the ready input, and runs the network on it. */
 static int run_frame(struct job *job, VbpError *error)
 {
@@ -126,6 +153,9 @@ static int run_frame(struct job *job, VbpError *error)
         if (job->options->at_time || job->options->number > 0)
             return error_set(error, VBP_ERROR_ARGUMENT,
                              "%s: --at is past the end: a ready input is frame 0", job->name);
+        result = check_shape(job, error);
+        if (result != VBP_OK)
+            return result;
         result = vbp_runner_run_input(job->runner, input, length, error);
         if (result != VBP_OK)
             return error_prefix(error, "%s: ", job->name);
@@ -170,6 +200,7 @@ static int draw(struct job *job, VbpError *error)
 
 static int work(struct job *job, VbpError *error)
 {
+    const char *inputs[] = {job->name, job->common->model, NULL, NULL};
     struct source_options source_options = {.threads = job->common->threads,
                                             .random_access =
                                                 job->options->at_number || job->options->at_time};
@@ -181,9 +212,11 @@ static int work(struct job *job, VbpError *error)
         result = run_frame(job, error);
     if (result == VBP_OK)
         result = draw(job, error);
+    inputs[2] = job->model ? job->model->card_origin : NULL;
     if (result == VBP_OK)
         result = frame_files_write(&(struct frame_files){.folder = job->options->output,
                                                          .overwrite = job->common->overwrite,
+                                                         .inputs = inputs,
                                                          .raw = job->options->raw,
                                                          .model = job->model,
                                                          .runner = job->runner,

@@ -11,6 +11,10 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Names of raw maps have two digits. */
+#define LEVELS_SHOWN 99
 
 /* A tenth of the pixels: the share of the mask that they hold tells how concentrated it is. */
 #define TOP_SHARE 0.1
@@ -196,10 +200,27 @@ static int write_raw(const struct frame_files *files, struct output_folder *fold
     return VBP_OK;
 }
 
+/* Maps that an earlier run with --raw left and this one does not write. */
+static void remove_old_maps(const struct frame_files *files)
+{
+    static const char *const names[] = {"average", "product"};
+    int levels = files->raw ? vbp_model_level_count(files->model) : 0;
+
+    for (int level = levels + 1; level <= LEVELS_SHOWN; level++) {
+        for (int i = 0; i < 2; i++) {
+            char *path = memory_format("%s/levels/%02d_%s.npy", files->folder, level, names[i]);
+
+            if (path)
+                unlink(path);
+            free(path);
+        }
+    }
+}
+
 int frame_files_write(const struct frame_files *files, VbpError *error)
 {
     struct output_folder folder;
-    int result = output_folder_open(&folder, files->folder, "report.json", files->overwrite, error);
+    int result = output_folder_open(&folder, files->folder, files->overwrite, files->inputs, error);
 
     if (result == VBP_OK && files->overlay) {
         const char *path = output_folder_file(&folder, "overlay.png", error);
@@ -212,11 +233,12 @@ int frame_files_write(const struct frame_files *files, VbpError *error)
         result = write_sheet(files, &folder, error);
     if (result == VBP_OK && files->raw)
         result = write_raw(files, &folder, error);
-    /* The report last: a folder that has it has everything. */
     if (result == VBP_OK)
         result = write_report(files, &folder, error);
     if (result == VBP_OK)
-        output_folder_keep(&folder);
+        result = output_folder_keep(&folder, error);
+    if (result == VBP_OK && files->overwrite)
+        remove_old_maps(files);
     output_folder_close(&folder);
     return result;
 }

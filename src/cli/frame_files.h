@@ -10,6 +10,7 @@
 struct frame_files {
     const char *folder;
     bool overwrite, raw;
+    const char *const *inputs; /* NULL-terminated: files that must not be replaced */
     const VbpModel *model;
     const VbpRunner *runner; /* its last run is what is written */
     int64_t frame_number;

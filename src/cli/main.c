@@ -3,7 +3,9 @@
 #include "kernels/threads.h"
 #include "media/ffmpeg.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command *const commands[] = {&command_watch, &command_export, &command_frame,
                                                  &command_info,  &command_train,  &command_eval};
@@ -25,8 +27,18 @@ static void print_usage(FILE *stream)
           stream);
 }
 
+/* With one of the three closed, the next file opened would take its place and get its messages. */
+static void open_standard_streams(void)
+{
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) == -1 && open("/dev/null", O_RDWR) != descriptor)
+            _exit(EXIT_FAILED);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
@@ -40,7 +52,7 @@ int main(int argc, char **argv)
         return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
     }
     media_quiet_ffmpeg();
-    threads_limit_blas(1);
+    threads_limit_blas(1); /* so that results do not depend on the number of threads */
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i]->name) == 0)
             return commands[i]->run(argc - 1, argv + 1);

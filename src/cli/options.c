@@ -1,5 +1,4 @@
 #include "cli/cli.h"
-#include "kernels/threads.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -35,7 +34,7 @@ static const char common_help[] =
     "      --card FILE        how a frame becomes its input (JSON; default: MODEL.card.json)\n"
     "      --average KIND     channels of a level: positive (default), mean, abs\n"
     "      --even             even out the checkerboard of kernels that strides do not divide\n"
-    "      --threads N        threads for decoding and the network\n"
+    "      --threads N        threads for decoding and encoding (default: all cores)\n"
     "  -q, --quiet            no messages, no progress bar\n"
     "  -v, --verbose          more messages\n"
     "  -y, --overwrite        replace existing output\n"
@@ -95,7 +94,6 @@ static int take_common(const struct command *command, int option, const char *va
             return cli_usage_error(command, "--threads takes a number from 1 to %d, not '%s'",
                                    THREADS_MOST, value);
         common->threads = (int)number;
-        threads_limit_blas(common->threads);
         break;
     case 'q':
         common->verbosity = -1;
@@ -136,6 +134,8 @@ int cli_parse(const struct command *command, int argc, char **argv, const char *
                    common_help);
             return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
         }
+        if (option == '?' && optopt > 0 && optopt < 256)
+            return cli_usage_error(command, "bad option '-%c'", optopt);
         if (option == '?' || option == ':')
             return cli_usage_error(command,
                                    option == ':' ? "option '%s' needs a value" : "bad option '%s'",
@@ -174,8 +174,10 @@ bool cli_parse_time(const char *text, double *seconds)
         char *end;
         double value;
 
-        if (!isdigit((unsigned char)*text) && *text != '.')
-            return false;
+        size_t length = strspn(text, "0123456789.");
+
+        if (length == 0 || (text[length] != 0 && text[length] != ':'))
+            return false; /* strtod knows more ways to write a number than this */
         value = strtod(text, &end);
         if (end == text || !isfinite(value) || (part > 0 && value >= 60))
             return false;
@@ -210,6 +212,17 @@ void cli_note(const struct common_options *common, const char *format, ...)
     fputc('\n', stderr);
 }
 
+static void note_model(const struct common_options *common, const VbpModel *model)
+{
+    int channels, height, width;
+
+    vbp_model_input_size(model, &channels, &height, &width);
+    cli_note(common, "%s: %s, reads %dx%d in %d channel%s, %d levels; card: %s", model->path,
+             model->graph->format ? model->graph->format : "unknown format", width, height,
+             channels, channels == 1 ? "" : "s", vbp_model_level_count(model),
+             model->card_origin ? model->card_origin : "none");
+}
+
 int cli_open_model(const struct common_options *common, bool mask, VbpModel **model,
                    VbpRunner **runner, VbpError *error)
 {
@@ -224,6 +237,8 @@ int cli_open_model(const struct common_options *common, bool mask, VbpModel **mo
         result = vbp_runner_create(runner, *model, &runner_options, error);
     if (result != VBP_OK)
         vbp_model_close(model);
+    else if (common->verbosity > 0)
+        note_model(common, *model);
     return result;
 }
 

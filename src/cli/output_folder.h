@@ -7,31 +7,43 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/*
+ * Files are written into a folder beside their places first:
+ *
+ *     DIR/.vbp-4fX2aQ/mask.npy           DIR/mask.npy
+ *     DIR/.vbp-4fX2aQ/levels/01_...  ->  DIR/levels/01_...     output_folder_keep
+ *
+ * so that a failure, whenever it comes, leaves what was there before.
+ */
 struct output_folder {
     char *path;
-    bool made;    /* by us */
-    char **files; /* written so far */
-    size_t count, capacity;
-    bool kept;
+    char *staging;
+    bool made; /* path, by us */
+    bool overwrite;
+    const char *const *inputs; /* NULL-terminated: files that must not be replaced */
+    char **names;              /* relative to path, in the order they were asked for */
+    char **staged;             /* where they are written */
+    size_t count, names_capacity, staged_capacity;
 };
 
 /*
- * Makes the folder if there is none. Without `overwrite`, a folder that already holds `marker` is
- * refused.
+ * Makes the folder if there is none. inputs must outlive the folder. After a failure the folder
+ * needs only output_folder_close.
  */
-int output_folder_open(struct output_folder *folder, const char *path, const char *marker,
-                       bool overwrite, VbpError *error);
+int output_folder_open(struct output_folder *folder, const char *path, bool overwrite,
+                       const char *const *inputs, VbpError *error);
 
 /*
- * The path of a file to be written into the folder ("levels/01_average.npy" makes the subfolder);
- * it belongs to the folder. NULL with *error set on failure.
+ * Where to write the file that will be DIR/name ("levels/01_average.npy" makes the subfolder); the
+ * text belongs to the folder. NULL with *error set where that file exists and must not be replaced,
+ * or on failure.
  */
 const char *output_folder_file(struct output_folder *folder, const char *name, VbpError *error);
 
-/* From now on output_folder_close leaves the files. */
-void output_folder_keep(struct output_folder *folder);
+/* Gives all files their names. */
+int output_folder_keep(struct output_folder *folder, VbpError *error);
 
-/* Frees; without output_folder_keep before, removes the files, and the folder if it is ours. */
+/* Removes what was not kept, and the folder if it is ours and empty. Frees. */
 void output_folder_close(struct output_folder *folder);
 
 #endif

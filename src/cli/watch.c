@@ -146,7 +146,6 @@ static int work(struct job *job, VbpError *error)
         cli_note_assumptions(job->common, job->model);
     if (result == VBP_OK)
         result = play(job, error);
-    window_quit();
     return result;
 }
 

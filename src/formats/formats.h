@@ -14,6 +14,7 @@
 
 struct model_hints {
     int input_width, input_height; /* pixels, for files that do not fix the size; 0 unknown */
+    bool outranks_file;            /* even where a card inside the file says another size */
 };
 
 /*

@@ -306,13 +306,31 @@ static int translate_graph(struct onnx_loader *loader, VbpError *error)
     return result < 0 ? result : graph_finish(loader->graph, error);
 }
 
+/*
+ * The size of an open input is said by the card inside the file, unless the hints outrank it. A
+ * card that cannot be read is reported by whoever uses it.
+ */
+static void size_from_card(const char *json, struct model_hints *hints)
+{
+    struct card card;
+
+    if (!json || hints->outranks_file || card_parse(json, &card, NULL) != VBP_OK)
+        return;
+    if (card.input.has_size) {
+        hints->input_width = card.input.width;
+        hints->input_height = card.input.height;
+    }
+    card_free(&card);
+}
+
 int onnx_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,
               struct graph **graph, char **embedded_card, VbpError *error)
 {
     struct unpack_memory memory = {.left = ((size_t)16 << 20) + 10 * length};
     ProtobufCAllocator allocator = {
         .alloc = unpack_allocate, .free = unpack_free, .allocator_data = &memory};
-    struct onnx_loader loader = {.hints = hints, .budget = constant_budget(length)};
+    struct model_hints own_hints = hints ? *hints : (struct model_hints){0};
+    struct onnx_loader loader = {.hints = &own_hints, .budget = constant_budget(length)};
     Onnx__ModelProto *model;
     VbpError unwanted;
     int result;
@@ -338,6 +356,7 @@ int onnx_load(const unsigned char *bytes, size_t length, const struct model_hint
         result = describe(&loader, error);
     if (result == VBP_OK)
         result = read_card(model, embedded_card, error);
+    size_from_card(*embedded_card, &own_hints);
     if (result == VBP_OK)
         result = count_values(&loader, error);
     if (result == VBP_OK)

@@ -4,18 +4,21 @@
 #include "media/demuxer.h"
 
 #include <libavcodec/avcodec.h>
+#include <libavcodec/bsf.h>
 
 /* Where a stream of the source goes. */
 struct track {
-    AVStream *target; /* NULL: not copied */
-    int64_t last_dts; /* in the source's time base */
-    bool ended;       /* it has reached the end of the range */
+    AVStream *target;   /* NULL: not copied */
+    AVBSFContext *adts; /* takes ADTS headers off; NULL where there are none */
+    int64_t last_dts;   /* in the source's time base */
+    bool ended;         /* it has reached the end of the range */
 };
 
 struct audio_copy {
     struct demuxer demuxer;
     struct audio_range range;
-    struct track *tracks; /* one for every stream of the source */
+    struct track *tracks; /* one for every stream that the source had when it was opened */
+    unsigned track_count; /* a transport stream may come with more later, which are left out */
     AVPacket *packet;     /* the next one, in the source's time base */
     bool ended;
 };
@@ -28,12 +31,15 @@ static bool is_audio(const AVStream *stream)
 /* Whether *copy->packet is to be copied. */
 static bool is_wanted(struct audio_copy *copy)
 {
-    const AVStream *stream = copy->demuxer.format->streams[copy->packet->stream_index];
-    struct track *track = &copy->tracks[copy->packet->stream_index];
     AVPacket *packet = copy->packet;
+    const AVStream *stream = copy->demuxer.format->streams[packet->stream_index];
+    struct track *track;
     double time;
 
-    if (!is_audio(stream) || track->ended)
+    if ((unsigned)packet->stream_index >= copy->track_count || !is_audio(stream))
+        return false;
+    track = &copy->tracks[packet->stream_index];
+    if (track->ended)
         return false;
     if (packet->dts == AV_NOPTS_VALUE)
         packet->dts = packet->pts;
@@ -57,11 +63,24 @@ static bool is_wanted(struct audio_copy *copy)
 
 static bool all_ended(const struct audio_copy *copy)
 {
-    for (unsigned i = 0; i < copy->demuxer.format->nb_streams; i++) {
+    for (unsigned i = 0; i < copy->track_count; i++) {
         if (is_audio(copy->demuxer.format->streams[i]) && !copy->tracks[i].ended)
             return false;
     }
     return true;
+}
+
+/*
+ * Takes the ADTS header off *copy->packet, where there is one. The first packet then carries as
+ * side data what the target's header must say; its muxer takes it from there. False for a packet
+ * whose header is damaged.
+ */
+static bool unwrap(struct audio_copy *copy)
+{
+    AVBSFContext *adts = copy->tracks[copy->packet->stream_index].adts;
+
+    return !adts || (av_bsf_send_packet(adts, copy->packet) >= 0 &&
+                     av_bsf_receive_packet(adts, copy->packet) >= 0);
 }
 
 /* Makes *copy->packet the next wanted one. */
@@ -73,12 +92,38 @@ static int advance(struct audio_copy *copy, VbpError *error)
 
         if (result < 0)
             return result;
-        if (result == DEMUXER_PACKET && is_wanted(copy))
-            return VBP_OK;
+        if (result == DEMUXER_PACKET && is_wanted(copy)) {
+            if (unwrap(copy))
+                return VBP_OK;
+            av_packet_unref(copy->packet);
+            continue;
+        }
         av_packet_unref(copy->packet);
         copy->ended = result == DEMUXER_END || all_ended(copy);
     }
     return VBP_OK;
+}
+
+/*
+ * AAC that does not describe itself once for the whole stream has an ADTS header in each packet, as
+ * in transport streams; none of the containers that are written takes it so.
+ */
+static int prepare_unwrapping(struct track *track, const AVStream *stream, VbpError *error)
+{
+    const AVBitStreamFilter *filter = av_bsf_get_by_name("aac_adtstoasc");
+    int code;
+
+    if (!filter || stream->codecpar->codec_id != AV_CODEC_ID_AAC ||
+        stream->codecpar->extradata_size > 0)
+        return VBP_OK;
+    code = av_bsf_alloc(filter, &track->adts);
+    if (code >= 0)
+        code = avcodec_parameters_copy(track->adts->par_in, stream->codecpar);
+    if (code >= 0) {
+        track->adts->time_base_in = stream->time_base;
+        code = av_bsf_init(track->adts);
+    }
+    return code < 0 ? error_out_of_memory(error) : VBP_OK;
 }
 
 static int add_streams(struct audio_copy *copy, AVFormatContext *to, const char *source,
@@ -86,7 +131,7 @@ static int add_streams(struct audio_copy *copy, AVFormatContext *to, const char 
 {
     const AVFormatContext *from = copy->demuxer.format;
 
-    for (unsigned i = 0; i < from->nb_streams; i++) {
+    for (unsigned i = 0; i < copy->track_count; i++) {
         const AVStream *stream = from->streams[i];
         AVStream *target;
 
@@ -133,10 +178,14 @@ int audio_copy_open(struct audio_copy **copy, const char *source, const struct a
         result = error_out_of_memory(error);
         goto failed;
     }
-    for (unsigned i = 0; i < format->nb_streams; i++) {
+    made->track_count = format->nb_streams;
+    for (unsigned i = 0; i < made->track_count; i++) {
         made->tracks[i].last_dts = AV_NOPTS_VALUE;
         format->streams[i]->discard =
             is_audio(format->streams[i]) ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+        result = prepare_unwrapping(&made->tracks[i], format->streams[i], error);
+        if (result != VBP_OK)
+            goto failed;
     }
     made->ended = all_ended(made);
     /* Only to read less: what still comes before the start is skipped. */
@@ -160,6 +209,8 @@ void audio_copy_close(struct audio_copy **copy)
 
     if (!closed)
         return;
+    for (unsigned i = 0; i < closed->track_count; i++)
+        av_bsf_free(&closed->tracks[i].adts);
     demuxer_close(&closed->demuxer);
     free(closed->tracks);
     av_packet_free(&closed->packet);

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #define FRAGMENT_MICROSECONDS 1000000
 #define CLUSTER_MILLISECONDS  1000
@@ -163,7 +162,6 @@ int container_complete(const struct container *container, const char *from, cons
     AVFormatContext *input = NULL, *output = NULL;
     AVPacket *packet = av_packet_alloc();
     char *url = memory_format("file:%s", from);
-    bool made = false;
     int result, code;
 
     if (!packet || !url) {
@@ -183,7 +181,6 @@ int container_complete(const struct container *container, const char *from, cons
     if (result != VBP_OK)
         goto done;
     output->flags &= ~AVFMT_FLAG_FLUSH_PACKETS;
-    made = true;
     result = container_begin(container, output, false, name, error);
     if (result != VBP_OK)
         goto done;
@@ -210,7 +207,5 @@ done:
     avformat_close_input(&input);
     av_packet_free(&packet);
     free(url);
-    if (result != VBP_OK && made)
-        unlink(to);
     return result;
 }

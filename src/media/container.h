@@ -47,7 +47,8 @@ struct container_end {
 /*
  * Copies all packets of the fragmented file `from` into the regular one `to`, table of contents in
  * front. Fragments tell how far apart packets are in decoding order, but not how long the last
- * ones are shown: that is in `ends`, one for each stream. On failure `to` is removed.
+ * ones are shown: that is in `ends`, one for each stream. After a failure `to` may be there, but is
+ * not whole.
  */
 int container_complete(const struct container *container, const char *from, const char *to,
                        const struct container_end *ends, const char *name, VbpError *error);

@@ -438,3 +438,9 @@ const float *source_ready_input(const struct source *source, size_t *length)
     *length = source->input.data ? source->input.count : 0;
     return source->input.data;
 }
+
+const size_t *source_ready_shape(const struct source *source, int *rank)
+{
+    *rank = source->input.data ? source->input.rank : 0;
+    return source->input.data ? source->input.extent : NULL;
+}

@@ -80,4 +80,10 @@ void source_interrupt(struct source *source);
  */
 const float *source_ready_input(const struct source *source, size_t *length);
 
+/*
+ * The shape of that array as the file has it: *rank extents, slowest axis first, that live as long
+ * as the source (*rank 0: a single number). NULL and 0 where there is no ready input.
+ */
+const size_t *source_ready_shape(const struct source *source, int *rank);
+
 #endif

@@ -13,6 +13,7 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* For encoders without a rate factor; 2 to 31, smaller is better. */
@@ -20,14 +21,14 @@
 
 struct writer {
     char *path;         /* the final name */
-    char *partial_path; /* the name until then */
-    bool made;          /* the file partial_path exists */
+    char *partial_path; /* the name until then; NULL: there is no such file */
     const struct container *container;
 
     int width, height;         /* of every picture */
     enum AVPixelFormat format; /* of every picture */
     bool full_range;           /* they use 0..255 */
-    AVRational time_base;      /* of the pictures and the encoder */
+    enum AVColorSpace color_space;
+    AVRational time_base; /* of the pictures and the encoder */
     int64_t origin_pts;
     int64_t usual_duration; /* for a single picture that does not say */
 
@@ -101,6 +102,12 @@ static void set_colors(AVCodecContext *encoder, const struct writer_options *opt
 
     encoder->color_primaries = options->color_primaries;
     encoder->color_trc = options->color_transfer;
+    /* JPEG knows full-range BT.601 only, and cannot say otherwise. */
+    if (encoder->codec_id == AV_CODEC_ID_MJPEG) {
+        encoder->colorspace = AVCOL_SPC_BT470BG;
+        encoder->color_range = AVCOL_RANGE_JPEG;
+        return;
+    }
     if (!is_yuv(options->format)) {
         encoder->colorspace = AVCOL_SPC_SMPTE170M;
         encoder->color_range = AVCOL_RANGE_MPEG;
@@ -148,6 +155,9 @@ static int open_encoder(struct writer *writer, const AVCodec *codec,
     }
     if (options->preset)
         av_dict_set(&settings, "preset", options->preset, 0);
+    /* It prints by itself, whatever FFmpeg's log level is. */
+    if (strcmp(codec->name, "libx265") == 0)
+        av_dict_set(&settings, "x265-params", "log-level=none", 0);
     code = avcodec_open2(encoder, codec, &settings);
     unknown = av_dict_get(settings, "", NULL, AV_DICT_IGNORE_SUFFIX);
     if (code < 0)
@@ -220,6 +230,17 @@ static int prepare_streams(struct writer *writer, VbpError *error)
     return VBP_OK;
 }
 
+/* An empty file to be written in place of `path`, whose name is to be freed. */
+static int make_partial(const char *path, char **partial_path, VbpError *error)
+{
+    int descriptor;
+    int result = file_make_partial(path, partial_path, &descriptor, error);
+
+    if (result == VBP_OK)
+        close(descriptor); /* FFmpeg opens it by its name */
+    return result;
+}
+
 int writer_open(struct writer **writer, const char *path, const struct writer_options *options,
                 VbpError *error)
 {
@@ -231,17 +252,20 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
     if (!made)
         return error_out_of_memory(error);
     made->path = memory_copy_text(path);
-    made->partial_path = file_partial_path(path);
     made->packet = av_packet_alloc();
     made->audio_packet = av_packet_alloc();
-    if (!made->path || !made->partial_path || !made->packet || !made->audio_packet) {
+    if (!made->path || !made->packet || !made->audio_packet) {
         result = error_out_of_memory(error);
         goto failed;
     }
+    result = make_partial(path, &made->partial_path, error);
+    if (result != VBP_OK)
+        goto failed;
     made->width = options->width;
     made->height = options->height;
     made->format = options->format;
     made->full_range = is_full_range(options->format, options->color_range);
+    made->color_space = options->color_space;
     made->time_base = options->time_base;
     made->origin_pts = options->origin_pts;
     made->usual_duration = rate.num > 0 ? av_rescale_q(1, av_inv_q(rate), options->time_base) : 0;
@@ -267,7 +291,6 @@ int writer_open(struct writer **writer, const char *path, const struct writer_op
     result = prepare_streams(made, error);
     if (result != VBP_OK)
         goto failed;
-    made->made = true;
     result = container_begin(made->container, made->output, true, path, error);
     if (result != VBP_OK)
         goto failed;
@@ -285,7 +308,7 @@ void writer_close(struct writer **writer)
     if (!closed)
         return;
     container_free(&closed->output);
-    if (closed->made)
+    if (closed->partial_path)
         unlink(closed->partial_path);
     avcodec_free_context(&closed->encoder);
     audio_copy_close(&closed->audio);
@@ -406,6 +429,7 @@ static AVFrame *prepare(struct writer *writer, const AVFrame *picture, VbpError 
     AVFrame *prepared;
 
     if (scale_plain_format(writer->format) == encoder->pix_fmt &&
+        writer->color_space == encoder->colorspace &&
         writer->full_range == (encoder->color_range == AVCOL_RANGE_JPEG)) {
         prepared = av_frame_clone(picture);
         if (!prepared) {
@@ -491,16 +515,28 @@ static int drain(struct writer *writer, VbpError *error)
     return result;
 }
 
-/* Gives the finished file `path` its final name. */
-static int rename_to_final(struct writer *writer, const char *path, VbpError *error)
+/* Replaces the partial file, in fragments, by a regular one. */
+static int complete(struct writer *writer, VbpError *error)
 {
-    return rename(path, writer->path) == 0 ? VBP_OK
-                                           : error_set_errno(error, "cannot write", writer->path);
+    char *whole_path;
+    int result = make_partial(writer->path, &whole_path, error);
+
+    if (result != VBP_OK)
+        return result;
+    result = container_complete(writer->container, writer->partial_path, whole_path, writer->ends,
+                                writer->path, error);
+    unlink(result == VBP_OK ? writer->partial_path : whole_path);
+    if (result != VBP_OK) {
+        free(whole_path);
+        return result;
+    }
+    free(writer->partial_path);
+    writer->partial_path = whole_path;
+    return VBP_OK;
 }
 
 int writer_finish(struct writer *writer, VbpError *error)
 {
-    char *whole_path;
     int result;
 
     if (!writer->held)
@@ -511,23 +547,16 @@ int writer_finish(struct writer *writer, VbpError *error)
     if (result != VBP_OK)
         return result;
     container_free(&writer->output);
-    if (!writer->container->fragmented) {
-        result = rename_to_final(writer, writer->partial_path, error);
-        writer->made = result != VBP_OK;
-        return result;
-    }
-    whole_path = memory_format("%s.whole", writer->partial_path);
-    if (!whole_path)
-        return error_out_of_memory(error);
-    result = container_complete(writer->container, writer->partial_path, whole_path, writer->ends,
-                                writer->path, error);
-    if (result == VBP_OK) {
-        result = rename_to_final(writer, whole_path, error);
+    if (writer->container->fragmented) {
+        result = complete(writer, error);
         if (result != VBP_OK)
-            unlink(whole_path);
+            return result;
     }
-    free(whole_path);
-    return result; /* writer_close removes the partial file */
+    if (rename(writer->partial_path, writer->path) != 0)
+        return error_set_errno(error, "cannot write", writer->path);
+    free(writer->partial_path);
+    writer->partial_path = NULL;
+    return VBP_OK;
 }
 
 int64_t writer_frame_count(const struct writer *writer)

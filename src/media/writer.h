@@ -1,6 +1,6 @@
 /*
  * Writes an annotated clip: video encoded by FFmpeg, the source's audio copied packet by packet,
- * timestamps kept. The clip grows under a partial name (".NAME.partial"), fragmented, so that what
+ * timestamps kept. The clip grows in a partial file (file_make_partial), fragmented, so that what
  * is there plays up to the last second if the process dies; it gets its final name when whole.
  */
 #ifndef VBP_MEDIA_WRITER_H
@@ -45,7 +45,8 @@ struct writer_options {
  * base fits into the container's, times are kept exactly (mkv and webm count milliseconds).
  * Pictures are encoded in their own layout where the encoder takes it, RGB and gray ones as 4:2:0.
  * H.264 and HEVC have no odd sizes with halved chroma: such pictures are encoded as 4:4:4, so that
- * no row or column is lost. On failure nothing is left on disk. Nothing of options is kept.
+ * no row or column is lost. A path that is a folder is refused. On failure nothing is left on disk.
+ * Nothing of options is kept.
  */
 int writer_open(struct writer **writer, const char *path, const struct writer_options *options,
                 VbpError *error);

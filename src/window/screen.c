@@ -22,23 +22,26 @@ static void use_utf8(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+/* Who names a driver gets it; else there must be something that shows a window to somebody. */
+static bool has_display(void)
+{
+    return SDL_getenv("DISPLAY") || SDL_getenv("WAYLAND_DISPLAY") || SDL_getenv("SDL_VIDEODRIVER");
+}
+
 int screen_init(VbpError *error)
 {
     use_utf8();
     /* Without this, opening a window turns off the effects of the whole desktop. */
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     SDL_SetHint(SDL_HINT_VIDEO_MINIMIZE_ON_FOCUS_LOSS, "0");
-    if (SDL_InitSubSystem(SDL_INIT_VIDEO) == 0)
+    if (!has_display())
+        SDL_SetError("neither DISPLAY nor WAYLAND_DISPLAY is set");
+    else if (SDL_InitSubSystem(SDL_INIT_VIDEO) == 0)
         return VBP_OK;
     return error_set(error, VBP_ERROR_IO,
                      "no display (%s): `vbp export SOURCE -o OUT.mp4` writes an annotated clip "
                      "instead",
                      SDL_GetError());
-}
-
-void screen_quit(void)
-{
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
 }
 
 /* ---- The window ----------------------------------------------------------------------------- */
@@ -82,17 +85,16 @@ static bool is_emulated(SDL_Renderer *renderer)
     typedef const unsigned char *(*get_string_function)(unsigned int name);
     static const char *const emulations[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned int renderer_name = 0x1F01; /* GL_RENDERER */
-    void *address;
-    get_string_function get_string;
+    get_string_function get_string = NULL;
     SDL_RendererInfo info;
     const char *name;
+    void *address;
 
     if (SDL_GetRendererInfo(renderer, &info) != 0 || SDL_strncmp(info.name, "opengl", 6) != 0)
         return false;
-    /* C has no cast from an object's to a function's address; POSIX says their bytes agree. */
     address = SDL_GL_GetProcAddress("glGetString");
     SDL_memcpy(&get_string, &address, sizeof(get_string));
-    name = address ? (const char *)get_string(renderer_name) : NULL;
+    name = get_string ? (const char *)get_string(renderer_name) : NULL;
     for (size_t i = 0; name && i < SDL_arraysize(emulations); i++) {
         if (SDL_strstr(name, emulations[i]))
             return true;

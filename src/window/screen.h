@@ -16,11 +16,15 @@
 struct screen;
 
 /*
- * Starts SDL's video and sets the process's LC_CTYPE to one with UTF-8, so before other threads
- * start. The message of a failure says what to do without a display.
+ * Starts SDL's video for the rest of the process, and sets its LC_CTYPE to one with UTF-8, so
+ * before other threads start. The message of a failure says what to do without a display.
+ *
+ * SDL's video is not ended again. SDL wakes its own wait by messages to the window through a second
+ * connection to the X server; a busy server may come to the last of them after the window is gone.
+ * Closing that connection would read the server's complaint, and Xlib would then end the process
+ * as failed.
  */
 int screen_init(VbpError *error);
-void screen_quit(void);
 
 struct screen_options {
     const char *title;

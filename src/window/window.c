@@ -28,11 +28,6 @@ int window_init(VbpError *error)
     return screen_init(error);
 }
 
-void window_quit(void)
-{
-    screen_quit();
-}
-
 double window_now(void)
 {
     struct timespec now;

@@ -19,9 +19,11 @@ struct window_options {
     int64_t frame_limit;   /* quit after so many shown frames, or at the end; 0: when told to */
 };
 
-/* Starts the display; to be called first: without one nothing else is worth doing. */
+/*
+ * Starts the display for the rest of the process; to be called before other threads start, and
+ * first: without one nothing else is worth doing.
+ */
 int window_init(VbpError *error);
-void window_quit(void);
 
 /*
  * Plays until the user quits; *statistics (to be freed by statistics_free) is filled in either

@@ -85,6 +85,13 @@ static void test_usage(void **state)
                 "--end");
     WRONG_USAGE(VBP_RUN("export", files->clip, "-m", files->model, "-o", "x.mp4", "--start", "-1"),
                 "--start");
+    WRONG_USAGE(VBP_RUN("export", files->clip, "-m", files->model, "-o", "x.mp4", "--end", "0"),
+                "--end");
+    WRONG_USAGE(VBP_RUN("frame", files->clip, "-m", files->model, "-o", "x", "--at", "0x10"),
+                "--at");
+    WRONG_USAGE(VBP_RUN("frame", files->clip, "-m", files->model, "-o", "x", "--at", "1e1"),
+                "--at");
+    WRONG_USAGE(VBP_RUN("frame", "-zm", "x"), "-z");
     expect_nothing_at("x");
     expect_nothing_at("x.mp4");
 }
@@ -259,6 +266,95 @@ static void test_existing_output(void **state)
     free(bytes);
 }
 
+static char *read_text(const char *path)
+{
+    unsigned char *bytes;
+    size_t length;
+
+    assert_int_equal(file_read(path, 1 << 28, &bytes, &length, NULL), VBP_OK);
+    return (char *)bytes;
+}
+
+/* Every file that a command reads or would replace is safe. */
+static void test_inputs_and_strangers_are_safe(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *folder = scratch_path("mine");
+    const char *own = scratch_path("mine/overlay.png"), *card = scratch_path("mine/card.mp4");
+    unsigned char *picture;
+    size_t length;
+    char *text;
+
+    assert_int_equal(mkdir(folder, 0777), 0);
+    assert_int_equal(file_read(files->picture, 1 << 28, &picture, &length, NULL), VBP_OK);
+    scratch_write("mine/overlay.png", picture, length);
+    free(picture);
+    REFUSED(VBP_RUN("frame", own, "-m", files->model, "-o", folder, "-y"), own, "input");
+    REFUSED(VBP_RUN("frame", files->picture, "-m", files->model, "-o", folder), own, "-y");
+    expect_nothing_at(scratch_path("mine/mask.npy"));
+    text = read_text(files->card);
+    scratch_write("mine/card.mp4", text, strlen(text));
+    REFUSED(VBP_RUN("export", files->clip, "-m", files->model, "--card", card, "-o", card, "-y"),
+            card, "input");
+    REFUSED(VBP_RUN("export", files->clip, "-m", files->model, "-o", files->card, "-y"), "input");
+    free(text);
+}
+
+/* A new run over an old one replaces all of it, the maps of --raw too. */
+static void test_overwriting_leaves_nothing_old(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *folder = scratch_path("twice");
+    struct process_result result =
+        VBP_RUN("frame", files->picture, "-m", files->model, "-o", folder, "--raw");
+
+    assert_int_equal(result.status, 0);
+    process_free(&result);
+    assert_true(file_exists(scratch_path("twice/levels/01_average.npy")));
+    result = VBP_RUN("frame", files->clip, "-m", files->model, "-o", folder, "-y");
+    assert_int_equal(result.status, 0);
+    process_free(&result);
+    expect_nothing_at(scratch_path("twice/levels/01_average.npy"));
+    /* Nothing is left of the staging either. */
+    result = process_run((const char *const[]){"ls", "-A", folder, NULL}, 10);
+    assert_null(strstr(result.output, ".vbp-"));
+    process_free(&result);
+}
+
+static struct process_result run_shell(const char *command, const char *first, const char *second,
+                                       const char *third)
+{
+    return process_run(
+        (const char *const[]){"sh", "-c", command, process_vbp(), first, second, third, NULL}, 120);
+}
+
+/* Messages must not get into a clip that was given the number of a closed stream. */
+static void test_closed_streams(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *out = scratch_path("closed.mkv");
+    struct process_result result = run_shell(
+        "\"$0\" export \"$1\" -m \"$2\" -o \"$3\" <&- >&- 2>&-", files->clip, files->model, out);
+
+    assert_int_equal(result.status, 0);
+    process_free(&result);
+    result = process_run((const char *const[]){"grep", "-c", "assumed", out, NULL}, 10);
+    assert_string_equal(result.output, "0\n");
+    process_free(&result);
+}
+
+/* A drive whose file stops in the middle is not a short drive. */
+static void test_cut_off_video(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *out = scratch_path("half.mp4");
+
+    REFUSED(VBP_RUN("export", truncated(files->clip, "half-of-it.mp4", -20000), "-m", files->model,
+                    "-o", out),
+            "half-of-it.mp4", "cut off", "45");
+    expect_nothing_at(out);
+}
+
 static void test_full_disk(void **state)
 {
     const struct lane_files *files = *state;
@@ -279,6 +375,15 @@ static void test_wrong_input_arrays(void **state)
 
     assert_int_equal(npy_write(path, NPY_FLOAT32, values, 1, (size_t[]){24}, NULL), VBP_OK);
     REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "1x1x66x200", "24");
+    {
+        float *turned = calloc(200 * 66, sizeof(float));
+
+        assert_non_null(turned);
+        assert_int_equal(npy_write(path, NPY_FLOAT32, turned, 2, (size_t[]){200, 66}, NULL),
+                         VBP_OK);
+        REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "200x66", "1x1x66x200");
+        free(turned);
+    }
     assert_int_equal(npy_write(path, NPY_UINT8, values, 4, (size_t[]){1, 2, 3, 4}, NULL), VBP_OK);
     REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "few.npy");
     expect_nothing_at(folder);
@@ -297,6 +402,10 @@ int main(void)
         cmocka_unit_test(test_bad_cards),
         cmocka_unit_test(test_unwritable_output),
         cmocka_unit_test(test_existing_output),
+        cmocka_unit_test(test_inputs_and_strangers_are_safe),
+        cmocka_unit_test(test_overwriting_leaves_nothing_old),
+        cmocka_unit_test(test_closed_streams),
+        cmocka_unit_test(test_cut_off_video),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_wrong_input_arrays),
     };

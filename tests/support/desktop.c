@@ -1,7 +1,5 @@
 #include "support/desktop.h"
 
-#include "support/process.h"
-
 #include <X11/XKBlib.h>
 #include <X11/Xatom.h>
 #include <X11/Xutil.h>
@@ -155,10 +153,8 @@ static bool ends_in(const char *text, const char *ending)
     return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
 }
 
-/* *context (a const char *) is what the title ends in. */
 static bool find_window(struct desktop *desktop, void *context)
 {
-    const char *const *title_end = context;
     Window root, parent, *windows = NULL;
     unsigned count = 0;
     int status;
@@ -175,7 +171,7 @@ static bool find_window(struct desktop *desktop, void *context)
         char title[512];
 
         read_title(desktop, windows[i], title, sizeof(title));
-        if (ends_in(title, *title_end) &&
+        if (ends_in(title, *(const char **)context) &&
             XGetWindowAttributes(desktop->display, windows[i], &attributes) &&
             attributes.map_state == IsViewable)
             desktop->window = windows[i];
@@ -202,8 +198,13 @@ static bool has_keyboard(struct desktop *desktop, void *context)
 void desktop_run(struct desktop *desktop, const char *folder, const char *const *arguments,
                  const char *title)
 {
+    char *copies[64] = {NULL}; /* execv promises to change none, but not by its type */
     char name[16];
 
+    for (size_t i = 0; arguments[i] && i + 1 < sizeof(copies) / sizeof(char *); i++) {
+        copies[i] = strdup(arguments[i]);
+        assert_non_null(copies[i]);
+    }
     snprintf(name, sizeof(name), ":%d", desktop->number);
     desktop->window = None;
     desktop->program = fork();
@@ -212,10 +213,12 @@ void desktop_run(struct desktop *desktop, const char *folder, const char *const 
         setenv("SDL_VIDEODRIVER", "x11", 1);
         unsetenv("WAYLAND_DISPLAY");
         if (chdir(folder) == 0)
-            process_replace(arguments);
+            execv(arguments[0], copies);
         fprintf(stderr, "cannot run %s in %s: %s\n", arguments[0], folder, strerror(errno));
         _exit(127);
     }
+    for (size_t i = 0; copies[i]; i++)
+        free(copies[i]);
     if (!desktop_until(desktop, has_keyboard, &title, PATIENCE_SECONDS))
         fail_msg("no window whose title ends in '%s' gets the keyboard", title);
 }

@@ -87,21 +87,81 @@ static void exists_and_same(void **state)
     assert_false(file_same(nothing, nothing));
 }
 
-static void partial_stands_in_the_same_folder(void **state)
+static void partial_files_are_new_ones(void **state)
 {
-    static const char *const cases[][2] = {
-        {"out.mp4", ".out.mp4.partial"},
-        {"a/b/out.mp4", "a/b/.out.mp4.partial"},
-        {"/out", "/.out.partial"},
-    };
+    const char *path = scratch_path("new.mp4");
+    const char *mine = scratch_write(".new.mp4.partial", "mine", 4);
+    char *first, *second;
+    int descriptors[2];
+    VbpError error;
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        char *path = file_partial_path(cases[i][0]);
+    assert_int_equal(file_make_partial(path, &first, &descriptors[0], &error), VBP_OK);
+    assert_string_equal(first, scratch_path(".new.mp4.2.partial"));
+    assert_int_equal(file_make_partial(path, &second, &descriptors[1], &error), VBP_OK);
+    assert_string_equal(second, scratch_path(".new.mp4.3.partial"));
+    assert_int_equal(write(descriptors[0], "1st", 3), 3);
+    assert_int_equal(write(descriptors[1], "2nd", 3), 3);
+    expect_content(mine, "mine");
+    expect_content(first, "1st");
+    expect_content(second, "2nd");
+    assert_false(file_exists(path));
+    close(descriptors[0]);
+    close(descriptors[1]);
+    free(first);
+    free(second);
+}
 
-        assert_string_equal(path, cases[i][1]);
-        free(path);
+static void writers_do_not_share_partial_files(void **state)
+{
+    const char *path = scratch_path("shared");
+    const char *mine = scratch_write(".shared.partial", "mine", 4);
+    struct file_writer first, second;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(file_writer_begin(&first, path, &error), VBP_OK);
+    assert_int_equal(file_writer_begin(&second, path, &error), VBP_OK);
+    fputs("first", first.stream);
+    fputs("second", second.stream);
+    assert_int_equal(file_writer_commit(&first, &error), VBP_OK);
+    expect_content(path, "first");
+    assert_int_equal(file_writer_commit(&second, &error), VBP_OK);
+    expect_content(path, "second");
+    expect_content(mine, "mine");
+    assert_false(file_exists(scratch_path(".shared.2.partial")));
+    assert_false(file_exists(scratch_path(".shared.3.partial")));
+}
+
+static void partial_files_that_cannot_be(void **state)
+{
+    const char *path = scratch_path("crowded");
+    char *partial, expected[300];
+    int descriptor, result, before, made = 0;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(mkdir(scratch_path("folder"), 0700), 0);
+    before = scratch_count();
+    assert_int_equal(file_make_partial(scratch_path("folder"), &partial, &descriptor, &error),
+                     VBP_ERROR_IO);
+    snprintf(expected, sizeof(expected), "cannot write %s: Is a directory", scratch_path("folder"));
+    assert_string_equal(error.message, expected);
+    assert_null(partial);
+    assert_int_equal(descriptor, -1);
+    assert_int_equal(scratch_count(), before);
+    for (;;) {
+        result = file_make_partial(path, &partial, &descriptor, &error);
+        if (result != VBP_OK)
+            break;
+        close(descriptor);
+        free(partial);
+        assert_in_range(++made, 1, 1000);
     }
+    assert_int_equal(result, VBP_ERROR_IO);
+    snprintf(expected, sizeof(expected), "cannot write %s: %d unfinished files", path, made);
+    assert_memory_equal(error.message, expected, strlen(expected));
+    assert_int_equal(scratch_count(), before + made);
 }
 
 static void appears_only_when_whole(void **state)
@@ -243,7 +303,9 @@ int main(void)
         cmocka_unit_test(reads_whole_files),
         cmocka_unit_test(refuses_what_it_should_not_read),
         cmocka_unit_test(exists_and_same),
-        cmocka_unit_test(partial_stands_in_the_same_folder),
+        cmocka_unit_test(partial_files_are_new_ones),
+        cmocka_unit_test(writers_do_not_share_partial_files),
+        cmocka_unit_test(partial_files_that_cannot_be),
         cmocka_unit_test(appears_only_when_whole),
         cmocka_unit_test(old_content_stays_until_commit),
         cmocka_unit_test(abandon_of_a_zeroed_writer),

@@ -293,6 +293,34 @@ static void sizes_of_open_inputs(void **state)
     vbp_model_close(&model);
 }
 
+/* The card inside says it too; it outranks one beside the model, and a named one outranks both. The
+ * network fits 12 x 16 only, so each of the others is refused by its dense layer. */
+static void card_inside_sizes_open_inputs(void **state)
+{
+    const struct model_parts right = {
+        .height = -1, .width = -1, .card = "{\"input\": {\"size\": [16, 12]}}"};
+    const struct model_parts wrong = {
+        .height = -1, .width = -1, .card = "{\"input\": {\"size\": [40, 30]}}"};
+    const char *small = "{\"input\": {\"size\": [16, 12]}}", *large = wrong.card;
+    VbpModelOptions options = {0};
+    VbpModel *model;
+    VbpError error;
+    char path[512];
+
+    (void)state;
+    strcpy(path, model_write("inside.onnx", &right));
+    scratch_write("inside.card.json", large, strlen(large));
+    model = open_with(path, NULL);
+    assert_int_equal(model->settings.width, 16);
+    vbp_model_close(&model);
+    strcpy(path, model_write("inside-wrong.onnx", &wrong));
+    assert_int_equal(vbp_model_open(&model, path, NULL, &error), VBP_ERROR_FORMAT);
+    options.card_path = scratch_write("named.json", small, strlen(small));
+    model = open_with(path, &options);
+    assert_int_equal(model->settings.height, 12);
+    vbp_model_close(&model);
+}
+
 static void what_is_no_model(void **state)
 {
     const char *text = "steering";
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(which_card_wins),
         cmocka_unit_test(broken_cards),
         cmocka_unit_test(sizes_of_open_inputs),
+        cmocka_unit_test(card_inside_sizes_open_inputs),
         cmocka_unit_test(what_is_no_model),
         cmocka_unit_test(the_wheel),
     };

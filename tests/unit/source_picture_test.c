@@ -35,7 +35,9 @@ static void reads_arrays(void **state)
     struct frame frame;
     VbpError error;
     VbpImage image;
+    const size_t *shape;
     size_t length;
+    int rank;
 
     (void)state;
     for (size_t i = 0; i < sizeof(bytes); i++)
@@ -50,6 +52,9 @@ static void reads_arrays(void **state)
         assert_int_equal(source_info(source)->kind, SOURCE_IMAGE);
         assert_int_equal(source_info(source)->frame_count, 1);
         assert_null(source_ready_input(source, &length));
+        rank = 7;
+        assert_null(source_ready_shape(source, &rank));
+        assert_int_equal(rank, 0);
         reading_next(source, &frame);
         image = frame_image(&frame);
         assert_int_equal(image.width, 3);
@@ -79,6 +84,9 @@ static void reads_arrays(void **state)
     assert_int_equal(source_info(source)->kind, SOURCE_READY_INPUT);
     assert_memory_equal(source_ready_input(source, &length), floats, sizeof(floats));
     assert_int_equal(length, 6);
+    shape = source_ready_shape(source, &rank);
+    assert_int_equal(rank, 3);
+    assert_true(shape[0] == 1 && shape[1] == 2 && shape[2] == 3);
     reading_assert_end(source);
     assert_int_equal(source_seek_number(source, 0, &error), VBP_ERROR_UNSUPPORTED);
     source_close(&source);

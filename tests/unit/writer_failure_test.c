@@ -11,25 +11,36 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Nothing but the files named (and the clips' sources) is in the folder. */
+/* The name of the partial file number `number` for `path`, which is in some folder. */
+static void partial_name(char name[512], const char *path, int number)
+{
+    const char *slash = strrchr(path, '/');
+    char tail[32] = "";
+
+    if (number > 1)
+        snprintf(tail, sizeof(tail), ".%d", number);
+    snprintf(name, 512, "%.*s.%s%s.partial", (int)(slash - path) + 1, path, slash + 1, tail);
+}
+
+/* No partial files of the clip are in its folder. */
 static void assert_no_leftovers(const char *path)
 {
-    char *partial = file_partial_path(path);
-    char whole[512];
+    for (int number = 1; number <= 3; number++) {
+        char name[512];
 
-    assert_non_null(partial);
-    snprintf(whole, sizeof(whole), "%s.whole", partial);
-    assert_false(file_exists(partial));
-    assert_false(file_exists(whole));
-    free(partial);
+        partial_name(name, path, number);
+        assert_false(file_exists(name));
+    }
 }
 
 static void expect_refusal(const char *path, struct writer_options options, int status,
@@ -78,6 +89,29 @@ static void refuses_what_cannot_be_written(void **state)
     expect_refusal(clip_path("clip.webm"), options, VBP_ERROR_UNSUPPORTED, "aac");
     options.audio_source = clip_path("nowhere.mp4");
     expect_refusal(clip_path("clip.mp4"), options, VBP_ERROR_IO, "");
+}
+
+static void refuses_a_folder(void **state)
+{
+    static const char *const names[] = {"folder.mp4", "folder"};
+    const struct writer_options plain = {
+        .crf = -1, .width = 64, .height = 48, .format = AV_PIX_FMT_YUV420P, .time_base = {1, 25}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *path = clip_path(names[i]);
+        struct writer *writer;
+        char expected[512];
+        VbpError error;
+
+        assert_int_equal(mkdir(path, 0700), 0);
+        assert_int_equal(writer_open(&writer, path, &plain, &error), VBP_ERROR_IO);
+        assert_null(writer);
+        snprintf(expected, sizeof(expected), "cannot write %s: Is a directory", path);
+        assert_string_equal(error.message, expected);
+        assert_no_leftovers(path);
+        assert_int_equal(rmdir(path), 0); /* empty, and still there */
+    }
 }
 
 static AVFrame *numbered_picture(int number)
@@ -147,6 +181,95 @@ static void leaves_only_the_clip(void **state)
     }
 }
 
+/* A file that happens to have a partial file's name stays, and so do two clips of one name. */
+static void takes_no_file_that_is_there(void **state)
+{
+    static const char *const names[] = {"twice.mp4", "twice.mkv"};
+
+    (void)state;
+    for (int n = 0; n < 2; n++) {
+        const char *path = clip_path(names[n]);
+        struct writer *writers[2];
+        unsigned char *bytes;
+        char mine[512];
+        size_t length;
+        VbpError error;
+
+        partial_name(mine, path, 1);
+        reading_write_file(mine, "mine", 4);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(writer_open(&writers[i], path, &numbered_options, &error), VBP_OK);
+        for (int i = 0; i < 2; i++) {
+            for (int number = 7 * i; number < 7 * i + 7; number++) {
+                AVFrame *picture = numbered_picture(number);
+
+                assert_int_equal(writer_write(writers[i], picture, &error), VBP_OK);
+                av_frame_free(&picture);
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            struct source *source;
+            struct frame frame;
+
+            assert_int_equal(writer_finish(writers[i], &error), VBP_OK);
+            writer_close(&writers[i]);
+            source = reading_open(path, &reading_sought);
+            assert_int_equal(source_info(source)->frame_count, 7);
+            reading_next(source, &frame);
+            assert_int_equal(clip_number(frame.picture), 7 * i);
+            frame_release(&frame);
+            source_close(&source);
+        }
+        assert_int_equal(file_read(mine, 100, &bytes, &length, &error), VBP_OK);
+        assert_int_equal(length, 4);
+        assert_memory_equal(bytes, "mine", 4);
+        free(bytes);
+        unlink(mine);
+        for (int number = 1; number <= 4; number++) {
+            partial_name(mine, path, number);
+            assert_false(file_exists(mine));
+        }
+    }
+}
+
+/* libx265 would say what it is made with, and how it fares, on the error output. */
+static void encoders_do_not_print(void **state)
+{
+    const char *printed = clip_path("printed");
+    struct writer_options options = numbered_options;
+    int output = dup(STDERR_FILENO), file, result;
+    struct writer *writer;
+    unsigned char *bytes;
+    size_t length;
+    VbpError error;
+
+    (void)state;
+    options.codec = "libx265";
+    file = open(printed, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(output >= 0 && file >= 0);
+    fflush(stderr);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    result = writer_open(&writer, clip_path("quiet.mkv"), &options, &error);
+    for (int i = 0; i < 3 && result == VBP_OK; i++) {
+        AVFrame *picture = numbered_picture(i);
+
+        result = writer_write(writer, picture, &error);
+        av_frame_free(&picture);
+    }
+    if (result == VBP_OK)
+        result = writer_finish(writer, &error);
+    writer_close(&writer);
+    fflush(stderr);
+    dup2(output, STDERR_FILENO);
+    close(output);
+    close(file);
+    assert_int_equal(result, VBP_OK);
+    assert_int_equal(file_read(printed, 100000, &bytes, &length, &error), VBP_OK);
+    if (length > 0)
+        fail_msg("%s", (const char *)bytes);
+    free(bytes);
+}
+
 /* A file may not grow beyond a limit, as on a full disk; the limit hits each step in turn. */
 static void reports_a_full_disk(void **state)
 {
@@ -199,7 +322,7 @@ static void survives_being_killed(void **state)
     for (int n = 0; n < 2; n++) {
         struct clip_options clip = {.path = clip_path("sound.mp4"), .frames = 250, .audio = true};
         const char *path = clip_path(names[n]);
-        char *partial = file_partial_path(path);
+        char partial[512];
         struct source *source;
         struct frame frame;
         VbpError error;
@@ -207,6 +330,7 @@ static void survives_being_killed(void **state)
         int status, frames = 0;
 
         clip_make(&clip);
+        partial_name(partial, path, 1);
         child = fork();
         assert_true(child >= 0);
         if (child == 0) {
@@ -241,7 +365,6 @@ static void survives_being_killed(void **state)
         assert_in_range(frames, 170, 200);
         source_close(&source);
         unlink(partial);
-        free(partial);
     }
 }
 
@@ -256,8 +379,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_cannot_be_written),
+        cmocka_unit_test(refuses_a_folder),
         cmocka_unit_test(refuses_pictures_that_do_not_fit),
         cmocka_unit_test(leaves_only_the_clip),
+        cmocka_unit_test(takes_no_file_that_is_there),
+        cmocka_unit_test(encoders_do_not_print),
         cmocka_unit_test(reports_a_full_disk),
         cmocka_unit_test(survives_being_killed),
     };

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,14 @@ static void keeps_frames_times_and_audio(void **state)
         &(struct copy){
             .from = clip.path, .to = clip_path("20:15.m4v"), .codec = "mpeg4", .preset = ""},
         true, 1e-6);
+    check_copy(
+        &(struct copy){
+            .from = clip.path, .to = clip_path("jpeg.mkv"), .codec = "mjpeg", .preset = ""},
+        true, 0.0011);
+    check_copy(
+        &(struct copy){
+            .from = clip.path, .to = clip_path("jpeg.mov"), .codec = "mjpeg", .preset = ""},
+        true, 1e-6);
 }
 
 static void keeps_variable_frame_rate(void **state)
@@ -350,6 +359,79 @@ static void loses_no_row_of_odd_sizes(void **state)
     }
 }
 
+/*
+ * Two tracks agree in the times of their packets, but for one shift of them all; AAC of a transport
+ * stream has a header of 7 bytes before each packet, which other containers do not have.
+ */
+static void compare_unwrapped(const char *original, const char *copy, double tolerance)
+{
+    struct track *wanted = demux(original, AVMEDIA_TYPE_AUDIO),
+                 *got = demux(copy, AVMEDIA_TYPE_AUDIO);
+
+    assert_in_range(wanted->count, 50, 2000);
+    assert_int_equal(got->count, wanted->count);
+    for (int i = 0; i < got->count; i++) {
+        assert_near(got->stamps[i].pts, wanted->stamps[i].pts, tolerance, "time", i);
+        assert_int_equal(got->stamps[i].size, wanted->stamps[i].size - 7);
+    }
+    free(wanted);
+    free(got);
+}
+
+/* The decoder gets what it must know: every audio packet can be decoded. */
+static void assert_audio_decodes(const char *path)
+{
+    AVFormatContext *format = NULL;
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *samples = av_frame_alloc();
+    AVCodecContext *decoder;
+    const AVStream *stream;
+    int index, packets = 0, frames = 0;
+
+    assert_true(packet && samples);
+    assert_true(avformat_open_input(&format, path, NULL, NULL) >= 0);
+    index = av_find_best_stream(format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+    assert_true(index >= 0);
+    stream = format->streams[index];
+    assert_true(stream->codecpar->extradata_size >= 2);
+    decoder = avcodec_alloc_context3(avcodec_find_decoder(stream->codecpar->codec_id));
+    assert_non_null(decoder);
+    assert_true(avcodec_parameters_to_context(decoder, stream->codecpar) >= 0);
+    assert_true(avcodec_open2(decoder, decoder->codec, NULL) >= 0);
+    while (av_read_frame(format, packet) >= 0) {
+        if (packet->stream_index == index) {
+            packets++;
+            assert_true(avcodec_send_packet(decoder, packet) >= 0);
+            while (avcodec_receive_frame(decoder, samples) >= 0)
+                frames++;
+        }
+        av_packet_unref(packet);
+    }
+    assert_in_range(frames, packets - 2, packets);
+    avcodec_free_context(&decoder);
+    av_frame_free(&samples);
+    av_packet_free(&packet);
+    avformat_close_input(&format);
+}
+
+static void unwraps_aac_of_transport_streams(void **state)
+{
+    static const char *const names[] = {"unwrapped.mp4", "unwrapped.mov", "unwrapped.mkv"};
+    struct clip_options clip = {.path = clip_path("wrapped.ts"), .frames = 60, .audio = true};
+
+    (void)state;
+    clip_make(&clip);
+    for (int i = 0; i < 3; i++) {
+        const char *path = clip_path(names[i]);
+        double tolerance = i < 2 ? 3e-5 : 0.0011; /* the track counts samples, mkv milliseconds */
+
+        copy_clip(&(struct copy){.from = clip.path, .to = path, .audio = true});
+        compare_unwrapped(clip.path, path, tolerance);
+        compare_tracks(clip.path, path, AVMEDIA_TYPE_VIDEO, 0, 0, 0, tolerance);
+        assert_audio_decodes(path);
+    }
+}
+
 /* A red, a green and a blue field must come back as such whatever the layout on the way. */
 static void keeps_colors(void **state)
 {
@@ -359,29 +441,53 @@ static void keeps_colors(void **state)
         enum AVColorSpace space;
         uint8_t field[3][3]; /* red's, green's and blue's values in the planes or bytes */
         const char *codec;
+        const char *name; /* of the file */
     } cases[] = {
-        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "libx264"},
-        {AV_PIX_FMT_BGR24, 0, 0, {{0, 0, 255}, {0, 255, 0}, {255, 0, 0}}, "libx264"},
+        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "libx264", NULL},
+        {AV_PIX_FMT_BGR24, 0, 0, {{0, 0, 255}, {0, 255, 0}, {255, 0, 0}}, "libx264", NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_MPEG,
          AVCOL_SPC_SMPTE170M,
          {{81, 90, 240}, {145, 54, 34}, {41, 240, 110}},
-         "libx264"},
+         "libx264",
+         NULL},
         {AV_PIX_FMT_YUVJ420P,
          AVCOL_RANGE_JPEG,
          AVCOL_SPC_BT470BG,
          {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
-         "libx264"},
+         "libx264",
+         NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_JPEG,
          AVCOL_SPC_BT470BG,
          {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
-         "mpeg4"},
+         "mpeg4",
+         NULL},
         {AV_PIX_FMT_YUV420P,
          AVCOL_RANGE_MPEG,
          AVCOL_SPC_BT709,
          {{63, 102, 240}, {173, 42, 26}, {32, 240, 118}},
-         "libx264"},
+         "libx264",
+         NULL},
+        {AV_PIX_FMT_YUV420P,
+         AVCOL_RANGE_MPEG,
+         AVCOL_SPC_BT709,
+         {{63, 102, 240}, {173, 42, 26}, {32, 240, 118}},
+         "mjpeg",
+         "fields.mkv"},
+        {AV_PIX_FMT_YUV420P,
+         AVCOL_RANGE_UNSPECIFIED,
+         AVCOL_SPC_UNSPECIFIED,
+         {{81, 90, 240}, {145, 54, 34}, {41, 240, 110}},
+         "mjpeg",
+         "fields.mov"},
+        {AV_PIX_FMT_YUVJ420P,
+         AVCOL_RANGE_JPEG,
+         AVCOL_SPC_BT470BG,
+         {{76, 85, 255}, {150, 44, 21}, {29, 255, 107}},
+         "mjpeg",
+         "fields.mkv"},
+        {AV_PIX_FMT_RGB24, 0, 0, {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}}, "mjpeg", "fields.mkv"},
     };
 
     (void)state;
@@ -397,7 +503,8 @@ static void keeps_colors(void **state)
                                          .color_space = cases[c].space,
                                          .color_primaries = AVCOL_PRI_UNSPECIFIED,
                                          .color_transfer = AVCOL_TRC_UNSPECIFIED};
-        const char *path = clip_path("fields.mp4");
+        const char *path = clip_path(cases[c].name ? cases[c].name : "fields.mp4");
+        bool is_jpeg = strcmp(cases[c].codec, "mjpeg") == 0; /* full range and BT.601 always */
         bool packed = cases[c].format == AV_PIX_FMT_RGB24 || cases[c].format == AV_PIX_FMT_BGR24;
         AVFrame *picture = av_frame_alloc();
         struct source *source;
@@ -439,8 +546,11 @@ static void keeps_colors(void **state)
         source = reading_open(path, &reading_sought);
         assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
         image = frame_image(&frame);
-        assert_int_equal(image.matrix,
-                         cases[c].space == AVCOL_SPC_BT709 ? VBP_MATRIX_BT709 : VBP_MATRIX_BT601);
+        assert_int_equal(image.matrix, cases[c].space == AVCOL_SPC_BT709 && !is_jpeg
+                                           ? VBP_MATRIX_BT709
+                                           : VBP_MATRIX_BT601);
+        if (is_jpeg)
+            assert_int_equal(image.full_range, 1);
         for (int field = 0; field < 3; field++) {
             double kr = image.matrix == VBP_MATRIX_BT709 ? 0.2126 : 0.299;
             double kb = image.matrix == VBP_MATRIX_BT709 ? 0.0722 : 0.114;
@@ -547,6 +657,7 @@ int main(void)
         cmocka_unit_test(keeps_variable_frame_rate),
         cmocka_unit_test(cuts_a_clip_out_of_the_middle),
         cmocka_unit_test(loses_no_row_of_odd_sizes),
+        cmocka_unit_test(unwraps_aac_of_transport_streams),
         cmocka_unit_test(keeps_colors),
         cmocka_unit_test(keeps_gray),
         cmocka_unit_test(copies_the_highway),
