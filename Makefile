@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture test test-programs bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -198,6 +198,14 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
 
+# Samples per second of training, beside PyTorch's where that is installed.
+TRAIN_BENCH := $(BUILD)/tests/bench/train_bench
+$(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+bench-train: $(TRAIN_BENCH)
+	@tests/bench/train-peer.sh $(TRAIN_BENCH)
+
 # The drawn road and its network as files, and the README's picture made from them.
 $(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
@@ -251,6 +259,7 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
 	@echo
@@ -259,4 +268,5 @@ help:
 	@echo 'WERROR=1             warnings are errors     V=1               show the commands'
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
--include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS))
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS) \
+  $(TRAIN_BENCH).o)
