@@ -195,6 +195,14 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
 
+# Draws drives with the steering they need and with what every pixel shows. Its test uses its parts.
+ROADSIM_OBJECTS := $(call objects_of,tools/roadsim)
+ROADSIM_PARTS := $(filter-out %/main.o,$(ROADSIM_OBJECTS))
+$(BUILD)/roadsim: $(ROADSIM_OBJECTS) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+$(BUILD)/tests/unit/roadsim_test: $(ROADSIM_PARTS)
+
 # The drawn road and its network as files, and the README's picture made from them.
 $(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
@@ -256,4 +264,5 @@ help:
 	@echo 'WERROR=1             warnings are errors     V=1               show the commands'
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
--include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS))
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS))
