@@ -145,7 +145,7 @@ static struct color asphalt_color(const struct scene *scene, const struct spot *
                                  spot->across * 45);
     float blotch = texture_sample(&textures->clouds, spot->s * 5, spot->t * 16, spot->along * 5,
                                   spot->across * 16);
-    float tone = road->asphalt_tone * (0.35f + 1.3f * grain) * (0.72f + 0.56f * blotch);
+    float tone = road->asphalt_tone * (0.35f + 1.3f * grain) * (0.8f + 0.4f * blotch);
     float warmth = road->asphalt_warmth * 0.05f;
 
     /* Wheels polish two tracks a lane, oil darkens its middle. */
@@ -371,7 +371,7 @@ static float sun_at(const struct frame_drawing *frame, const struct spot *spot, 
 }
 
 static struct color ground_pixel(const struct frame_drawing *frame, const struct planes *planes,
-                                 float x, float y, float nearness, enum truth *truth)
+                                 float x, float y, float nearness, enum truth *truth, float *mirror)
 {
     static const float up[3] = {0, 1, 0};
     const struct scene *scene = frame->scene;
@@ -401,7 +401,7 @@ static struct color ground_pixel(const struct frame_drawing *frame, const struct
     if (paint > 0.3f)
         *truth = TRUTH_MARKING;
     /* Water fills the pores: darker, and paint a little too. */
-    color = color_scale(color, 1 - 0.5f * weather->wet * fminf(gloss * 2, 1));
+    color = color_scale(color, 1 - 0.55f * weather->wet * fminf(gloss * 2, 1));
     color = color_mix(color, color_scale(white, 1 - 0.25f * weather->wet), paint);
 
     sun = sun_at(frame, &spot, &open);
@@ -416,12 +416,10 @@ static struct color ground_pixel(const struct frame_drawing *frame, const struct
 
     if (weather->wet > 0 && gloss > 0) {
         float grazing = 1 - fminf(frame->camera_up / z, 1), grazing2 = grazing * grazing;
-        float mirror = 0.03f + 0.8f * grazing2 * grazing2 * grazing;
-        struct color sky =
-            color_mix(weather->horizon, weather->zenith, 0.2f + 0.5f * (1 - grazing));
 
-        mirror *= weather->wet * fminf(gloss, 1.3f) * (1 - 0.5f * paint);
-        color = color_mix(color, color_scale(sky, open), fminf(mirror, 0.75f));
+        *mirror = 0.02f + 0.7f * grazing2 * grazing2 * grazing2;
+        *mirror = fminf(*mirror * weather->wet * fminf(gloss, 1.3f) * (1 - 0.7f * paint), 0.6f) *
+                  open * expf(-z * weather->haze_density);
     }
     return through_air(weather, color, z);
 }
@@ -456,10 +454,11 @@ void ground_draw(struct frame_drawing *frame)
         for (int x = 0; x < canvas->width; x++, i++) {
             enum truth truth = TRUTH_REST;
 
+            canvas->mirror[i] = 0;
             if (canvas->nearness[i] > 0)
                 canvas->pixels[i] =
                     ground_pixel(frame, &frame->triangles[canvas->triangle[i]], (float)x + 0.5f,
-                                 (float)y + 0.5f, canvas->nearness[i], &truth);
+                                 (float)y + 0.5f, canvas->nearness[i], &truth, &canvas->mirror[i]);
             else
                 canvas->pixels[i] = sky_pixel(frame, (float)x + 0.5f, (float)y + 0.5f);
             canvas->truth[i] = (uint8_t)truth;

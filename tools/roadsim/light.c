@@ -18,7 +18,7 @@ float headlight_at(const struct frame_drawing *frame, float x, float y, float z)
     up += 0.012f - 0.02f * fminf(fmaxf(aside * 6, 0), 1);
     beam = up <= 0 ? 1 : 0.04f + 0.96f * expf(-up * up * 3000);
     beam *= expf(-aside * aside * 4.5f) * 0.85f + 0.15f * expf(-aside * aside * 0.8f);
-    return strength * beam / (1 + z * z * (1 / 550.0f)) * fminf(1, z / 6);
+    return strength * beam / (1 + z * z * (1 / 1200.0f)) * fminf(1, z / 6);
 }
 
 float street_light_at(const struct scene *scene, float s, float t)

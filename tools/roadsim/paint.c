@@ -18,6 +18,7 @@ static void paint_span(struct canvas *canvas, const struct span *span, void *con
             continue;
         canvas->nearness[at] = nearness;
         canvas->truth[at] = (uint8_t)paint->truth;
+        canvas->mirror[at] = 0;
         canvas->pixels[at] =
             paint->in_air ? paint->color
                           : through_air(&paint->frame->scene->weather, paint->color, 1 / nearness);

@@ -43,6 +43,7 @@ static void tree_span(struct canvas *canvas, const struct span *span, void *cont
         if (alpha > 0.5f) {
             canvas->nearness[at] = nearness;
             canvas->truth[at] = TRUTH_REST;
+            canvas->mirror[at] = 0;
         }
     }
 }

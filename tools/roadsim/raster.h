@@ -19,6 +19,7 @@ struct canvas {
     float *nearness;      /* 1/z of what is seen, 0 where nothing is */
     int32_t *triangle;    /* the ground's triangle that is seen; valid while nothing is above it */
     struct color *pixels; /* linear light */
+    float *mirror;        /* share of what is seen that is mirrored by water */
     uint8_t *truth;       /* enum truth */
 };
 

@@ -32,13 +32,14 @@ int renderer_create(struct renderer **renderer, int width, int height, int sampl
     canvas->nearness = memory_array(points, sizeof(*canvas->nearness));
     canvas->triangle = memory_array(points, sizeof(*canvas->triangle));
     canvas->pixels = memory_array(points, sizeof(*canvas->pixels));
+    canvas->mirror = memory_array(points, sizeof(*canvas->mirror));
     canvas->truth = memory_array(points, 1);
     made->picture = memory_array(count, sizeof(*made->picture));
     made->frame.triangle_capacity = ground_triangles_most();
     made->frame.triangles =
         memory_array((size_t)made->frame.triangle_capacity, sizeof(*made->frame.triangles));
-    if (!canvas->nearness || !canvas->triangle || !canvas->pixels || !canvas->truth ||
-        !made->picture || !made->frame.triangles) {
+    if (!canvas->nearness || !canvas->triangle || !canvas->pixels || !canvas->mirror ||
+        !canvas->truth || !made->picture || !made->frame.triangles) {
         renderer_destroy(&made);
         return error_out_of_memory(error);
     }
@@ -62,6 +63,7 @@ void renderer_destroy(struct renderer **renderer)
     free(canvas->nearness);
     free(canvas->triangle);
     free(canvas->pixels);
+    free(canvas->mirror);
     free(canvas->truth);
     free((*renderer)->picture);
     free((*renderer)->frame.triangles);
@@ -123,6 +125,45 @@ static void set_decals(struct frame_drawing *frame)
             -(float)((double)sun[0] * sin(heading) + (double)sun[2] * cos(heading)) * rise;
         decal->shift_t =
             -(float)((double)sun[0] * cos(heading) - (double)sun[2] * sin(heading)) * rise;
+    }
+}
+
+/* ---- Water ---------------------------------------------------------------------------------- */
+
+/*
+ * What stands in the upper half of the picture is mirrored at the road's horizon, drawn out
+ * downwards as the film of water is rough.
+ */
+static void mirror(struct renderer *renderer)
+{
+    enum { TAPS = 6 };
+    struct frame_drawing *frame = &renderer->frame;
+    struct canvas *canvas = &frame->canvas;
+    double pitch = frame->scene->mount.pitch + frame->state->pitch;
+    double roll = frame->scene->mount.roll + frame->state->roll;
+
+    for (int y = 0; y < canvas->height; y++) {
+        for (int x = 0; x < canvas->width; x++) {
+            size_t at = (size_t)y * (size_t)canvas->width + (size_t)x;
+            float share = canvas->mirror[at], horizon, below;
+            struct color sum = {0, 0, 0};
+
+            if (share <= 0)
+                continue;
+            horizon = canvas->height / 2.0f + frame->camera.focal * (float)tan(pitch) -
+                      ((float)x - canvas->width / 2.0f) * (float)tan(roll);
+            below = fmaxf((float)y - horizon, 0);
+            for (int tap = 0; tap < TAPS; tap++) {
+                float far = 0.55f + 1.1f * ((float)tap + hash_unit(x, y, (uint32_t)tap)) / TAPS;
+                int row = (int)(horizon - below * far);
+
+                row = row < 0 ? 0 : row >= y ? (y > 0 ? y - 1 : 0) : row;
+                sum =
+                    color_add(sum, canvas->pixels[(size_t)row * (size_t)canvas->width + (size_t)x]);
+            }
+            canvas->pixels[at] =
+                color_mix(canvas->pixels[at], color_scale(sum, 1.0f / TAPS), share);
+        }
     }
 }
 
@@ -246,6 +287,8 @@ void renderer_draw(struct renderer *renderer, const struct scene *scene,
     set_decals(frame);
     ground_draw(frame);
     objects_draw(frame);
+    if (scene->weather.wet > 0)
+        mirror(renderer);
     gather(renderer, truth);
     if (scene->weather.rain > 0)
         add_streaks(renderer, scene, salt);

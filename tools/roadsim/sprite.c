@@ -33,12 +33,14 @@ static void draw_tuft(uint8_t *texels, float x, float y, float radius, struct co
         for (int dx = -reach; dx <= reach; dx++) {
             int px = (int)x + dx, py = (int)y + dy;
             float away = sqrtf((float)(dx * dx + dy * dy)) / radius;
-            float ragged = hash_unit(px / 2, py / 2, salt), leaf = hash_unit(px, py, salt + 1);
+            float ragged = smooth_noise((float)px / 4.5f, (float)py / 4.5f, salt) * 0.7f +
+                           hash_unit(px / 2, py / 2, salt) * 0.3f;
+            float leaf = hash_unit(px / 2, py / 2, salt + 1);
             float bright;
 
             if (px < 1 || py < 1 || px >= SPRITE_SIDE - 1 || py >= SPRITE_SIDE - 1)
                 continue;
-            if (away > 0.55f + 0.6f * ragged || leaf < 0.08f)
+            if (away > 0.5f + 0.7f * ragged)
                 continue;
             /* A little ball: its own upper right side is bright. */
             bright = 0.6f + 0.3f * ((float)(dx - dy) / radius) * 0.7f;
@@ -53,12 +55,12 @@ static void draw_trunk(uint8_t *texels, float top, float thickness, uint32_t sal
     for (int y = (int)top; y < SPRITE_SIDE; y++) {
         float down = ((float)y - top) / ((float)SPRITE_SIDE - top);
         float half = thickness * (0.5f + 0.5f * down);
-        float middle = SPRITE_SIDE / 2.0f + 2 * smooth_noise((float)y / 20, 0, salt) - 1;
+        float middle = SPRITE_SIDE / 2.0f + 5 * smooth_noise((float)y / 40, 0, salt) - 2.5f;
 
         for (int x = (int)(middle - half); x <= (int)(middle + half); x++)
             put(texels, x, y,
                 color_scale((struct color){0.11f, 0.085f, 0.06f},
-                            0.5f + hash_unit(x, y / 3, salt) +
+                            0.5f + hash_unit(x / 2, y / 6, salt) +
                                 0.5f * ((float)x - middle) / (half + 1)));
     }
 }
@@ -71,7 +73,7 @@ static void draw_crown(uint8_t *texels, struct random *random, float center_y, f
         float rise = 1 - 2 * (float)i / (float)tufts; /* 1 at the lower end */
         float wide = sqrtf(fmaxf(1 - rise * rise * 0.85f, 0));
         float x = (float)random_between(random, -1, 1) * wide, y = rise;
-        float size = (float)random_between(random, 0.16, 0.3) * radius_y;
+        float size = (float)random_between(random, 0.1, 0.24) * radius_y;
         float light = 0.55f - 0.38f * y + 0.28f * x + (float)random_between(random, -0.12, 0.18);
 
         draw_tuft(texels, SPRITE_SIDE / 2.0f + x * (radius_x - size * 0.6f),
@@ -87,8 +89,8 @@ static void draw_tree(uint8_t *texels, struct random *random, uint32_t salt)
                           (float)random_between(random, 0.03, 0.06)};
     float crown = (float)random_between(random, 0.66, 0.82) * SPRITE_SIDE;
 
-    draw_trunk(texels, crown * 0.7f, (float)random_between(random, 2, 3.5), salt);
-    draw_crown(texels, random, crown / 2, SPRITE_SIDE * 0.46f, crown / 2, 90, color, salt + 1);
+    draw_trunk(texels, crown * 0.7f, (float)random_between(random, 4, 7), salt);
+    draw_crown(texels, random, crown / 2, SPRITE_SIDE * 0.46f, crown / 2, 190, color, salt + 1);
 }
 
 static void draw_bush(uint8_t *texels, struct random *random, uint32_t salt)
@@ -96,7 +98,7 @@ static void draw_bush(uint8_t *texels, struct random *random, uint32_t salt)
     struct color color = {(float)random_between(random, 0.08, 0.16),
                           (float)random_between(random, 0.15, 0.22), 0.04f};
 
-    draw_crown(texels, random, SPRITE_SIDE * 0.55f, SPRITE_SIDE * 0.48f, SPRITE_SIDE * 0.46f, 80,
+    draw_crown(texels, random, SPRITE_SIDE * 0.55f, SPRITE_SIDE * 0.48f, SPRITE_SIDE * 0.46f, 150,
                color, salt);
 }
 
@@ -105,16 +107,16 @@ static void draw_conifer(uint8_t *texels, struct random *random, uint32_t salt)
     struct color color = {(float)random_between(random, 0.04, 0.07),
                           (float)random_between(random, 0.1, 0.14), 0.05f};
 
-    draw_trunk(texels, SPRITE_SIDE * 0.5f, 2.5f, salt);
-    for (int i = 0; i < 150; i++) {
-        float down = 1 - (float)i / 150; /* from the lowest branches up */
+    draw_trunk(texels, SPRITE_SIDE * 0.5f, 5, salt);
+    for (int i = 0; i < 240; i++) {
+        float down = 1 - (float)i / 240; /* from the lowest branches up */
         float wide = 0.46f * SPRITE_SIDE * (0.06f + 0.94f * down) *
                      (0.75f + 0.25f * fabsf(sinf((float)i * 0.42f)));
         float x = (float)random_between(random, -1, 1);
         float light = 0.45f + 0.35f * x + (float)random_between(random, -0.15, 0.15);
 
-        draw_tuft(texels, SPRITE_SIDE / 2.0f + x * wide, 5 + down * SPRITE_SIDE * 0.86f,
-                  3 + 4 * down, color, fmaxf(light, 0.12f), salt + (uint32_t)i);
+        draw_tuft(texels, SPRITE_SIDE / 2.0f + x * wide, 10 + down * SPRITE_SIDE * 0.86f,
+                  5 + 9 * down, color, fmaxf(light, 0.12f), salt + (uint32_t)i);
     }
 }
 

@@ -15,8 +15,8 @@ enum {
     SPRITE_BUSH = SPRITE_CONIFER + SPRITE_CONIFERS,
     SPRITE_BUSHES = 3,
     SPRITE_COUNT = SPRITE_BUSH + SPRITE_BUSHES,
-    SPRITE_SIDE = 128,
-    SPRITE_LEVELS = 6
+    SPRITE_SIDE = 256,
+    SPRITE_LEVELS = 7
 };
 
 /* Red, green, blue (albedo, square root) times alpha, and alpha; lit from the upper right. */

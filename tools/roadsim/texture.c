@@ -137,7 +137,7 @@ static float asphalt_texel(int x, int y)
            (chip > 0.97f   ? 0.28f
             : chip < 0.03f ? -0.25f
                            : 0) +
-           0.16f * octaves(x, y, 16, 0.8f, 13);
+           0.18f * octaves(x, y, 32, 1.0f, 13);
 }
 
 static float cloud_texel(int x, int y)

@@ -28,15 +28,15 @@ static void draw_clear(struct weather *weather, struct random *random)
     low = 1 - fminf(weather->sun_direction[1] / 0.6f, 1);
     warm = low * between(random, 0.6, 1);
     weather->sun = (struct color){1.0f, 0.94f - 0.12f * warm, 0.85f - 0.3f * warm};
-    weather->sun = color_scale(weather->sun, 1.05f);
-    weather->ambient = (struct color){0.26f, 0.32f, 0.42f};
-    weather->zenith = (struct color){0.12f, 0.28f, 0.62f};
+    weather->sun = color_scale(weather->sun, 1.45f);
+    weather->ambient = (struct color){0.25f, 0.30f, 0.40f};
+    weather->zenith = (struct color){0.13f, 0.31f, 0.72f};
     weather->horizon = (struct color){0.62f + 0.1f * warm, 0.74f, 0.88f - 0.1f * warm};
     weather->haze = color_scale(weather->horizon, 0.92f);
-    weather->haze_density = between(random, 0.0006, 0.002);
+    weather->haze_density = between(random, 0.0004, 0.0014);
     weather->clouds = between(random, 0, 0.6);
     weather->cloud = (struct color){1.0f, 0.99f, 0.97f};
-    weather->exposure = 1.0f;
+    weather->exposure = 1.12f;
     weather->noise = 1.2f;
 }
 
@@ -49,10 +49,10 @@ static void draw_overcast(struct weather *weather, struct random *random)
     weather->zenith = color_scale((struct color){0.62f, 0.66f, 0.72f}, gray);
     weather->horizon = color_scale((struct color){1.05f, 1.07f, 1.08f}, gray);
     weather->haze = color_scale(weather->horizon, 0.9f);
-    weather->haze_density = between(random, 0.001, 0.003);
+    weather->haze_density = between(random, 0.0008, 0.0024);
     weather->clouds = 1;
     weather->cloud = color_scale((struct color){0.85f, 0.88f, 0.92f}, gray);
-    weather->exposure = 1.15f / sqrtf(gray);
+    weather->exposure = 1.25f / sqrtf(gray);
     weather->noise = 1.5f;
 }
 
@@ -80,16 +80,16 @@ static void draw_night(struct weather *weather, struct random *random)
     float glow = between(random, 0.3, 1);
 
     set_sun(weather, random, 30, 60);
-    weather->ambient = (struct color){0.006f, 0.007f, 0.010f};
-    weather->zenith = (struct color){0.003f, 0.004f, 0.008f};
-    weather->horizon = color_scale((struct color){0.030f, 0.025f, 0.024f}, glow);
-    weather->haze = color_scale((struct color){0.014f, 0.013f, 0.014f}, glow);
+    weather->ambient = (struct color){0.0028f, 0.0032f, 0.0048f};
+    weather->zenith = (struct color){0.0012f, 0.0016f, 0.0034f};
+    weather->horizon = color_scale((struct color){0.014f, 0.0115f, 0.011f}, glow);
+    weather->haze = color_scale((struct color){0.006f, 0.0055f, 0.006f}, glow);
     weather->haze_density = between(random, 0.002, 0.004);
     weather->cloud = weather->horizon;
     weather->headlights = between(random, 0.9, 1.3);
     weather->lamps_lit = true;
     weather->exposure = 1.9f;
-    weather->noise = 4;
+    weather->noise = 3.2f;
 }
 
 static void draw_rain(struct weather *weather, struct random *random)
@@ -100,7 +100,7 @@ static void draw_rain(struct weather *weather, struct random *random)
     weather->horizon = color_scale(weather->horizon, 0.8f);
     weather->zenith = color_scale(weather->zenith, 0.8f);
     weather->haze = color_scale(weather->horizon, 0.95f);
-    weather->haze_density = between(random, 0.004, 0.009);
+    weather->haze_density = between(random, 0.003, 0.007);
     weather->wet = between(random, 0.5, 1);
     weather->rain = between(random, 0.3, 1);
     weather->headlights = 0.1f;
