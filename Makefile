@@ -182,7 +182,7 @@ test-programs: $(TEST_PROGRAMS)
 # Those of the tests $(1) whose path below the build folder contains one of TESTS.
 matching = $(foreach test,$(1),$(if $(or $(if $(TESTS),,all),\
              $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test:$(BUILD)/%=%))))),$(test)))
-test: all test-programs
+test: all test-programs $(BUILD)/roadsim
 	@BUILD=$(BUILD) SANITIZER=$(SANITIZER) CC=$(call quote,$(CC)) VBP=$(abspath $(BUILD))/vbp \
 	  tools/run-tests.sh $(call matching,$(TEST_PROGRAMS) $(TEST_SCRIPTS))
 

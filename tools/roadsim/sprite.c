@@ -60,7 +60,7 @@ static void draw_trunk(uint8_t *texels, float top, float thickness, uint32_t sal
         for (int x = (int)(middle - half); x <= (int)(middle + half); x++)
             put(texels, x, y,
                 color_scale((struct color){0.11f, 0.085f, 0.06f},
-                            0.5f + hash_unit(x / 2, y / 6, salt) +
+                            0.4f + 1.2f * smooth_noise((float)x / 2.5f, (float)y / 14, salt) +
                                 0.5f * ((float)x - middle) / (half + 1)));
     }
 }
