@@ -49,7 +49,7 @@ makes_logs() {
 
 repeats_itself() {
     for threads in 1 2; do
-        "$roadsim" --seed 9 --frames 5 "${small[@]}" --threads $threads --log "$scratch/log$threads"
+        "$roadsim" --seed 9 --frames 5 "${small[@]}" --threads "$threads" --log "$scratch/log$threads"
     done
     diff -r "$scratch/log1" "$scratch/log2"
     "$roadsim" --seed 10 --frames 5 "${small[@]}" --log "$scratch/other"

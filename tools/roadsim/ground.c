@@ -75,10 +75,22 @@ static void draw_triangle(struct frame_drawing *frame, const struct vertex *a,
     raster_polygon(&frame->canvas, &frame->camera, triangle, 3, net_span, &net);
 }
 
+/* Places of the net are the same in every frame, so that nothing swims; far ones are sparse. */
+static double next_slice(double s, double distance)
+{
+    double step = distance < 40    ? 1
+                  : distance < 80  ? 2
+                  : distance < 200 ? 4
+                  : distance < 450 ? 8
+                                   : 16;
+
+    return (floor(s / step) + 1) * step;
+}
+
 static void draw_net(struct frame_drawing *frame)
 {
     const struct road *road = &frame->scene->road;
-    double s = fmax(frame->origin_s - BEHIND, 0);
+    double s = fmax(floor(frame->origin_s - BEHIND), 0);
     double end = fmin(frame->origin_s + REACH, road->length);
     struct slice slices[2];
     int current = 0;
@@ -88,7 +100,7 @@ static void draw_net(struct frame_drawing *frame)
     for (int i = 1; i < SLICES_MAX && s < end; i++) {
         const struct vertex *near = slices[current].vertex, *far = slices[1 - current].vertex;
 
-        s = fmin(s + fmax(1, 0.03 * (s - frame->origin_s)), end);
+        s = fmin(next_slice(s, s - frame->origin_s), road->length);
         see_slice(frame, s, &slices[1 - current]);
         for (int j = 0; j + 1 < road->column_count; j++) {
             draw_triangle(frame, &near[j], &near[j + 1], &far[j + 1]);
@@ -111,8 +123,8 @@ struct spot {
 
 static float line_share(float at, float half, float center, float footprint)
 {
-    float low = fmaxf(center - footprint / 2, at - half),
-          high = fminf(center + footprint / 2, at + half);
+    float low = most(center - footprint / 2, at - half),
+          high = least(center + footprint / 2, at + half);
 
     return high > low ? (high - low) / footprint : 0;
 }
@@ -126,15 +138,23 @@ static float dash_share(const struct marking *marking, float s, float footprint)
     if (marking->gap <= 0)
         return 1;
     s = (s + marking->phase) / period;
-    footprint = fmaxf(footprint / period, 1e-4f);
+    footprint = most(footprint / period, 1e-4f);
     /* The integral of the pattern from 0 to x. */
     low = s - footprint / 2;
     high = s + footprint / 2;
     first = floor_to_int(high);
-    sum = (float)first + fminf((high - (float)first) * period / marking->dash, 1);
+    sum = (float)first + least((high - (float)first) * period / marking->dash, 1);
     first = floor_to_int(low);
-    sum -= (float)first + fminf((low - (float)first) * period / marking->dash, 1);
-    return fminf(sum * marking->dash / (period * footprint), 1);
+    sum -= (float)first + least((low - (float)first) * period / marking->dash, 1);
+    return least(sum * marking->dash / (period * footprint), 1);
+}
+
+/* About exp(-x) for x >= 0. */
+static float bump(float x)
+{
+    x = 1 + x * 0.25f;
+    x *= x;
+    return 1 / (x * x);
 }
 
 static struct color asphalt_color(const struct scene *scene, const struct spot *spot, float *gloss)
@@ -155,7 +175,7 @@ static struct color asphalt_color(const struct scene *scene, const struct spot *
         if (aside < 1.7f) {
             float track = aside - 0.78f, middle = aside * aside * 6;
 
-            tone *= 1 + 0.10f * expf(-track * track * 12) - 0.10f * expf(-middle);
+            tone *= 1 + 0.10f * bump(track * track * 12) - 0.10f * bump(middle);
         }
     }
     if (road->patchiness > 0) {
@@ -165,7 +185,7 @@ static struct color asphalt_color(const struct scene *scene, const struct spot *
         if (hash_unit(cell, lane, road->salt + 1) < road->patchiness * 0.3f) {
             float size = 2 + 3 * hash_unit(cell, lane, road->salt + 2);
             float inside = line_share(from + size / 2, size / 2, spot->s - (float)cell * 11,
-                                      fmaxf(spot->along, 0.03f));
+                                      most(spot->along, 0.03f));
             float left = ((float)lane + 0.1f) * road->lane_width;
 
             if (spot->t < left || spot->t > left + road->lane_width * 0.8f)
@@ -176,13 +196,14 @@ static struct color asphalt_color(const struct scene *scene, const struct spot *
     if (road->cracks > 0) {
         /* Sealed cracks wander along the lanes. */
         for (int i = 0; i < 2; i++) {
-            float wander = smooth_noise(spot->s / 9, (float)i, road->salt + 5) * 2.4f +
-                           smooth_noise(spot->s / 1.3f, (float)i, road->salt + 6) * 0.25f;
-            float at = (i ? 0.2f : -1.1f) * road->lane_width + wander;
-            float there = smooth_noise(spot->s / 30, (float)i + 7, road->salt + 7);
+            float from = (i ? 0.2f : -1.1f) * road->lane_width, at;
 
-            if (there > 1 - 0.6f * road->cracks)
-                tone *= 1 - 0.5f * line_share(at, 0.03f, spot->t, fmaxf(spot->across, 0.02f));
+            if (spot->t < from - 0.2f || spot->t > from + 2.9f ||
+                smooth_noise(spot->s / 30, (float)i + 7, road->salt + 7) < 1 - 0.6f * road->cracks)
+                continue;
+            at = from + smooth_noise(spot->s / 9, (float)i, road->salt + 5) * 2.4f +
+                 smooth_noise(spot->s / 1.3f, (float)i, road->salt + 6) * 0.25f;
+            tone *= 1 - 0.5f * line_share(at, 0.03f, spot->t, most(spot->across, 0.02f));
         }
     }
     *gloss = 0.6f + 0.8f * blotch;
@@ -205,7 +226,7 @@ static struct color grass_color(const struct scene *scene, const struct spot *sp
                                spot->across * 3);
     float tone = (0.45f + 1.1f * fine) * (0.55f + 0.9f * coarse);
     struct color color = color_mix((struct color){0.085f, 0.15f, 0.035f},
-                                   (struct color){0.2f, 0.19f, 0.075f}, fminf(dry * dry * 1.6f, 1));
+                                   (struct color){0.2f, 0.19f, 0.075f}, least(dry * dry * 1.6f, 1));
 
     if (field) {
         int plot = floor_to_int(spot->s / 190) * 2 + (spot->t > 0);
@@ -231,7 +252,7 @@ static struct color surface_color(const struct scene *scene, const struct spot *
         color = asphalt_color(scene, spot, gloss);
         /* Brighter, in slabs. */
         joint = line_share(2.5f, 0.02f, spot->s - 5 * (float)floor_to_int(spot->s / 5),
-                           fmaxf(spot->along, 0.02f));
+                           most(spot->along, 0.02f));
         tone = 0.32f / scene->road.asphalt_tone * (0.5f + 0.5f * scene->road.asphalt_tone / 0.14f) *
                (1 - 0.5f * joint);
         return color_times(color, (struct color){tone, tone * 0.97f, tone * 0.91f});
@@ -244,16 +265,16 @@ static struct color surface_color(const struct scene *scene, const struct spot *
         return color_scale((struct color){0.20f, 0.175f, 0.14f}, tone);
     case SURFACE_KERB:
         joint = line_share(0.5f, 0.012f, spot->s - (float)floor_to_int(spot->s),
-                           fmaxf(spot->along, 0.01f));
+                           most(spot->along, 0.01f));
         tone = 0.85f + 0.3f * texture_sample(&textures->asphalt, spot->s * 40, spot->t * 40,
                                              spot->along * 40, spot->across * 40);
         return color_scale((struct color){0.36f, 0.355f, 0.34f}, tone * (1 - 0.6f * joint));
     case SURFACE_PAVING:
         joint = line_share(0.25f, 0.012f, spot->s - 0.5f * (float)floor_to_int(spot->s * 2),
-                           fmaxf(spot->along, 0.01f));
-        joint = fmaxf(joint,
-                      line_share(0.25f, 0.012f, spot->t - 0.5f * (float)floor_to_int(spot->t * 2),
-                                 fmaxf(spot->across, 0.01f)));
+                           most(spot->along, 0.01f));
+        joint =
+            most(joint, line_share(0.25f, 0.012f, spot->t - 0.5f * (float)floor_to_int(spot->t * 2),
+                                   most(spot->across, 0.01f)));
         tone = (0.8f + 0.4f * texture_sample(&textures->asphalt, spot->s * 40, spot->t * 40,
                                              spot->along * 40, spot->across * 40)) *
                (0.85f + 0.3f * texture_sample(&textures->clouds, spot->s * 9, spot->t * 9,
@@ -277,7 +298,7 @@ static struct color cover(const struct scene *scene, const struct spot *spot, fl
 {
     const struct road *road = &scene->road;
     float low = spot->t - spot->across / 2, high = spot->t + spot->across / 2, total = 0;
-    float edge_half = fmaxf(0.11f, 0.6f * spot->across);
+    float edge_half = most(0.11f, 0.6f * spot->across);
     struct color sum = {0, 0, 0};
 
     *gloss = 0;
@@ -287,22 +308,22 @@ static struct color cover(const struct scene *scene, const struct spot *spot, fl
 
         if (from > high + 0.5f || to < low - 0.5f)
             continue;
-        if (band->ragged_from > 0)
+        if (band->ragged_from > 0 && fabsf(spot->t - from) < band->ragged_from + spot->across)
             from += band->ragged_from * wander(road, spot->s, i);
-        if (band->ragged_to > 0)
+        if (band->ragged_to > 0 && fabsf(spot->t - to) < band->ragged_to + spot->across)
             to += band->ragged_to * wander(road, spot->s, i + 1);
         if (band->carriageway &&
             (fabsf(spot->t - from) < edge_half || fabsf(spot->t - to) < edge_half))
             *truth = TRUTH_EDGE;
-        share = (fminf(to, high) - fmaxf(from, low)) / spot->across;
+        share = (least(to, high) - most(from, low)) / spot->across;
         if (share <= 0)
             continue;
         sum = color_add(sum, color_scale(surface_color(scene, spot, band->surface, &shine), share));
         *gloss += shine * share;
         total += share;
     }
-    *gloss /= fmaxf(total, 1e-6f);
-    return color_scale(sum, 1 / fmaxf(total, 1e-6f));
+    *gloss /= most(total, 1e-6f);
+    return color_scale(sum, 1 / most(total, 1e-6f));
 }
 
 /* Lays paint on: the share of the pixel that is painted; its colour in *color. */
@@ -329,7 +350,7 @@ static float painted(const struct scene *scene, const struct spot *spot, struct 
                texture_sample(&scene->art->textures.clouds, spot->s * 11, spot->t * 11,
                               spot->along * 11, spot->across * 11) *
                    0.4f;
-        here *= fminf(fmaxf(0.96f - (marking->wear * 1.25f - worn * 1.05f) * 1.6f, 0.12f), 0.96f);
+        here *= least(most(0.96f - (marking->wear * 1.25f - worn * 1.05f) * 1.6f, 0.12f), 0.96f);
         if (here > share) {
             share = here;
             *color = marking->yellow ? (struct color){0.72f, 0.46f, 0.06f}
@@ -353,18 +374,18 @@ static float sun_at(const struct frame_drawing *frame, const struct spot *spot, 
         if (fabsf(ds) > decal->half_length + fabsf(decal->shift_s) + 1 ||
             fabsf(dt) > decal->half_width + fabsf(decal->shift_t) + 1)
             continue;
-        inside = fminf((decal->half_length + 0.25f - fabsf(ds)) * 2, 1) *
-                 fminf((decal->half_width + 0.2f - fabsf(dt)) * 3, 1);
+        inside = least((decal->half_length + 0.25f - fabsf(ds)) * 2, 1) *
+                 least((decal->half_width + 0.2f - fabsf(dt)) * 3, 1);
         if (inside > 0 && fabsf(ds) < decal->half_length + 0.25f &&
             fabsf(dt) < decal->half_width + 0.2f)
-            *open = fminf(*open, 1 - 0.88f * inside);
+            *open = least(*open, 1 - 0.88f * inside);
         for (int step = 0; step < 4; step++) {
             float share = (float)step / 3;
             float as = fabsf(ds - decal->shift_s * share), at = fabsf(dt - decal->shift_t * share);
 
-            inside = fminf(fminf((decal->half_length - as) * 8, (decal->half_width - at) * 8), 1);
+            inside = least(least((decal->half_length - as) * 8, (decal->half_width - at) * 8), 1);
             if (inside > 0)
-                sun = fminf(sun, 1 - inside);
+                sun = least(sun, 1 - inside);
         }
     }
     return sun;
@@ -385,8 +406,8 @@ static struct color ground_pixel(const struct frame_drawing *frame, const struct
     float ty = (planes->v[1] - t * planes->nearness[1]) * z;
     struct spot spot = {.s = s + (float)frame->origin_s,
                         .t = t,
-                        .along = fmaxf(sqrtf(sx * sx + sy * sy), 1e-4f),
-                        .across = fmaxf(sqrtf(tx * tx + ty * ty), 1e-4f),
+                        .along = most(sqrtf(sx * sx + sy * sy), 1e-4f),
+                        .across = most(sqrtf(tx * tx + ty * ty), 1e-4f),
                         .distance = z};
     float gloss = 0, paint, open, sun, beam;
     struct color color, white = {0, 0, 0}, light;
@@ -401,7 +422,7 @@ static struct color ground_pixel(const struct frame_drawing *frame, const struct
     if (paint > 0.3f)
         *truth = TRUTH_MARKING;
     /* Water fills the pores: darker, and paint a little too. */
-    color = color_scale(color, 1 - 0.55f * weather->wet * fminf(gloss * 2, 1));
+    color = color_scale(color, 1 - 0.55f * weather->wet * least(gloss * 2, 1));
     color = color_mix(color, color_scale(white, 1 - 0.25f * weather->wet), paint);
 
     sun = sun_at(frame, &spot, &open);
@@ -415,10 +436,10 @@ static struct color ground_pixel(const struct frame_drawing *frame, const struct
     color = color_times(color, color_scale(light, open));
 
     if (weather->wet > 0 && gloss > 0) {
-        float grazing = 1 - fminf(frame->camera_up / z, 1), grazing2 = grazing * grazing;
+        float grazing = 1 - least(frame->camera_up / z, 1), grazing2 = grazing * grazing;
 
         *mirror = 0.02f + 0.7f * grazing2 * grazing2 * grazing2;
-        *mirror = fminf(*mirror * weather->wet * fminf(gloss, 1.3f) * (1 - 0.7f * paint), 0.6f) *
+        *mirror = least(*mirror * weather->wet * least(gloss, 1.3f) * (1 - 0.7f * paint), 0.6f) *
                   open * expf(-z * weather->haze_density);
     }
     return through_air(weather, color, z);

@@ -15,10 +15,10 @@ float headlight_at(const struct frame_drawing *frame, float x, float y, float z)
     aside = (x + frame->camera_right) / (z + 1);
     /* How far above the lamps' level, as a slope. Dipped beams end just below it. */
     up = (frame->camera_up - LAMP_UP - y) / (z + 1);
-    up += 0.012f - 0.02f * fminf(fmaxf(aside * 6, 0), 1);
+    up += 0.012f - 0.02f * least(most(aside * 6, 0), 1);
     beam = up <= 0 ? 1 : 0.04f + 0.96f * expf(-up * up * 3000);
     beam *= expf(-aside * aside * 4.5f) * 0.85f + 0.15f * expf(-aside * aside * 0.8f);
-    return strength * beam / (1 + z * z * (1 / 1200.0f)) * fminf(1, z / 6);
+    return strength * beam / (1 + z * z * (1 / 1200.0f)) * least(1, z / 6);
 }
 
 float street_light_at(const struct scene *scene, float s, float t)
@@ -48,7 +48,7 @@ struct color light_on(const struct frame_drawing *frame, const float normal[3],
     float facing = normal[0] * sun[0] + normal[1] * sun[1] + normal[2] * sun[2];
     struct color light = color_scale(weather->ambient, 0.62f + 0.38f * normal[1]);
 
-    light = color_add(light, color_scale(weather->sun, fmaxf(facing, 0) * sun_share));
+    light = color_add(light, color_scale(weather->sun, most(facing, 0) * sun_share));
     return color_add(light, color_scale(beam, headlight_at(frame, place->x, place->y, place->z)));
 }
 
@@ -61,7 +61,7 @@ struct color through_air(const struct weather *weather, struct color color, floa
 
 static float smooth_step(float from, float to, float x)
 {
-    x = fminf(fmaxf((x - from) / (to - from), 0), 1);
+    x = least(most((x - from) / (to - from), 0), 1);
     return x * x * (3 - 2 * x);
 }
 
@@ -98,7 +98,7 @@ struct color sky_color(const struct scene *scene, float x, float y, float z, flo
 {
     const struct weather *weather = &scene->weather;
     const float *sun = weather->sun_direction;
-    float up = fmaxf(y, 0), toward = x * sun[0] + y * sun[1] + z * sun[2];
+    float up = most(y, 0), toward = x * sun[0] + y * sun[1] + z * sun[2];
     struct color sky = color_mix(weather->zenith, weather->horizon, expf(-up * 4.2f));
 
     if (weather->clouds > 0 && y > 0)
@@ -111,12 +111,12 @@ struct color sky_color(const struct scene *scene, float x, float y, float z, flo
     }
     if (y < 0.14f) {
         float turn = atan2f(x, z) * (float)(0.5 / M_PI) + 1;
-        float soft = fmaxf(footprint, 1e-4f);
+        float soft = most(footprint, 1e-4f);
 
         for (int i = 0; i < 2; i++) {
             static const struct color wood = {0.055f, 0.085f, 0.04f};
             float ridge = ridge_at(scene->ridges[i], turn) - y;
-            float share = fminf(fmaxf(ridge / soft + 0.5f, 0), 1);
+            float share = least(most(ridge / soft + 0.5f, 0), 1);
             struct color light = color_add(weather->ambient, color_scale(weather->sun, 0.35f));
 
             if (share > 0)

@@ -91,7 +91,9 @@ void rails_draw(struct frame_drawing *frame)
         double end = fmin(frame->origin_s + 320, road->length);
 
         while (s < end) {
-            double next = fmin(s + (s < frame->origin_s + 80 ? 4 : 12), end);
+            /* Its joints stay where they are as the car moves. */
+            bool near = s < frame->origin_s + 90 || fmod(s, 12) > 0.5;
+            double next = fmin(s + (near ? 4 : 12), end);
             struct road_point point = road_at(road, s);
             double t = (double)road->rails[rail].t;
             struct pose pose;

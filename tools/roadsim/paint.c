@@ -123,13 +123,13 @@ void glow_draw(struct frame_drawing *frame, const struct vertex *place, struct c
         return;
     if (canvas->nearness[(size_t)y * (size_t)canvas->width + (size_t)x] * (place->z - 0.4f) > 1)
         return;
-    core = fmaxf(size * frame->camera.focal / place->z, 0.0016f * (float)canvas->width);
+    core = most(size * frame->camera.focal / place->z, 0.0016f * (float)canvas->width);
     reach = core * 7;
     strength = expf(-place->z * frame->scene->weather.haze_density);
-    from_x = (int)fmaxf(x - reach, 0);
-    to_x = (int)fminf(x + reach, (float)(canvas->width - 1));
-    from_y = (int)fmaxf(y - reach, 0);
-    to_y = (int)fminf(y + reach, (float)(canvas->height - 1));
+    from_x = (int)most(x - reach, 0);
+    to_x = (int)least(x + reach, (float)(canvas->width - 1));
+    from_y = (int)most(y - reach, 0);
+    to_y = (int)least(y + reach, (float)(canvas->height - 1));
     for (int row = from_y; row <= to_y; row++) {
         for (int column = from_x; column <= to_x; column++) {
             float dx = ((float)column + 0.5f - x) / core, dy = ((float)row + 0.5f - y) / core;

@@ -34,7 +34,7 @@ static void tree_span(struct canvas *canvas, const struct span *span, void *cont
                               &alpha);
         /* Up close the outline is sharp. */
         if (tree->texels_per_pixel < 0.7f)
-            alpha = fminf(fmaxf((alpha - 0.5f) / tree->texels_per_pixel + 0.5f, 0), 1);
+            alpha = least(most((alpha - 0.5f) / tree->texels_per_pixel + 0.5f, 0), 1);
         if (alpha < 0.04f)
             continue;
         color = through_air(&tree->frame->scene->weather, color_times(color, tree->light),
@@ -84,8 +84,7 @@ static void draw_tree(struct frame_drawing *frame, const struct prop *prop)
     beam = headlight_at(frame, foot.x, foot.y - 1, foot.z);
     tree.light = color_add(tree.light, (struct color){beam, beam, beam * 0.85f});
     tree.light = color_times(tree.light, prop->color);
-    tree.texels_per_pixel =
-        SPRITE_SIDE / (prop->height * frame->camera.focal / fmaxf(foot.z, 0.5f));
+    tree.texels_per_pixel = SPRITE_SIDE / (prop->height * frame->camera.focal / most(foot.z, 0.5f));
     raster_polygon(&frame->canvas, &frame->camera, seen, 4, tree_span, &tree);
 }
 
@@ -100,7 +99,7 @@ static void draw_board(struct frame_drawing *frame, const struct pose *pose, dou
     float beam = headlight_at(frame, place.x, place.y, place.z) * 1.5f;
 
     if (frame->scene->weather.kind == WEATHER_NIGHT)
-        color = color_scale(color, 1 + fminf(beam * 8 + 1, 6));
+        color = color_scale(color, 1 + least(beam * 8 + 1, 6));
     face_draw(frame, pose, corners, 4, color, 1, TRUTH_REST);
 }
 
@@ -247,7 +246,7 @@ static void draw_windows(struct frame_drawing *frame, const struct prop *prop,
                     color = (struct color){0.16f, 0.08f, 0.05f};
                 else if (layer && lit)
                     color = color_scale((struct color){0.9f, 0.6f, 0.25f},
-                                        0.3f / fmaxf(frame->scene->weather.ambient.red, 0.01f));
+                                        0.3f / most(frame->scene->weather.ambient.red, 0.01f));
                 face_draw(frame, pose, face, 4, color, 1, TRUTH_REST);
             }
         }

@@ -120,7 +120,7 @@ static void set_decals(struct frame_drawing *frame)
         if (scene->weather.sun.red <= 0)
             continue;
         heading = road_at(&scene->road, s).heading;
-        rise = vehicle->height * 0.85f / fmaxf(sun[1], 0.15f);
+        rise = vehicle->height * 0.85f / most(sun[1], 0.15f);
         decal->shift_s =
             -(float)((double)sun[0] * sin(heading) + (double)sun[2] * cos(heading)) * rise;
         decal->shift_t =
@@ -152,7 +152,7 @@ static void mirror(struct renderer *renderer)
                 continue;
             horizon = canvas->height / 2.0f + frame->camera.focal * (float)tan(pitch) -
                       ((float)x - canvas->width / 2.0f) * (float)tan(roll);
-            below = fmaxf((float)y - horizon, 0);
+            below = most((float)y - horizon, 0);
             for (int tap = 0; tap < TAPS; tap++) {
                 float far = 0.55f + 1.1f * ((float)tap + hash_unit(x, y, (uint32_t)tap)) / TAPS;
                 int row = (int)(horizon - below * far);
@@ -188,9 +188,9 @@ static void gather(struct renderer *renderer, uint8_t *truth)
                     struct color color = canvas->pixels[at];
 
                     /* What is far too bright for the sensor does not spill over the edge. */
-                    color.red = fminf(color.red, 4);
-                    color.green = fminf(color.green, 4);
-                    color.blue = fminf(color.blue, 4);
+                    color.red = least(color.red, 4);
+                    color.green = least(color.green, 4);
+                    color.blue = least(color.blue, 4);
                     sum = color_add(sum, color);
                     count[canvas->truth[at]]++;
                 }
@@ -236,9 +236,9 @@ static uint8_t tone(const struct renderer *renderer, float light, float noise)
 {
     /* Bright light is pressed together, as sensors' curves do. */
     float pressed = 1 - expf(-1.3f * light);
-    float value = (float)renderer->tones[(int)(fminf(fmaxf(pressed, 0), 0.9999f) * TONES)] + noise;
+    float value = (float)renderer->tones[(int)(least(most(pressed, 0), 0.9999f) * TONES)] + noise;
 
-    return (uint8_t)(fminf(fmaxf(value, 0), 255) + 0.5f);
+    return (uint8_t)(least(most(value, 0), 255) + 0.5f);
 }
 
 /* About normal, from one hash. */

@@ -245,19 +245,19 @@ float road_profile(const struct road *road, float t)
         i++;
     return road->column_height[i] +
            (road->column_height[i + 1] - road->column_height[i]) *
-               fminf((t - road->column_t[i]) / (road->column_t[i + 1] - road->column_t[i]), 1);
+               least((t - road->column_t[i]) / (road->column_t[i + 1] - road->column_t[i]), 1);
 }
 
 float road_hills(const struct road *road, float t, double x, double z)
 {
-    float out = fmaxf(t - road->edge_right, road->edge_left - t) - 6, ramp;
+    float out = most(t - road->edge_right, road->edge_left - t) - 6, ramp;
 
     if (out <= 0 || road->hilliness <= 0)
         return 0;
-    ramp = fminf(out / 70, 1);
+    ramp = least(out / 70, 1);
     return ramp * road->hilliness *
            (smooth_noise((float)(x / 85), (float)(z / 85), road->salt) * 1.3f - 0.4f +
-            0.12f * smooth_noise((float)(x / 14), (float)(z / 14), road->salt + 1));
+            0.06f * smooth_noise((float)(x / 18), (float)(z / 18), road->salt + 1));
 }
 
 double road_ground(const struct road *road, double s, double t)

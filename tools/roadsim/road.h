@@ -9,6 +9,7 @@
 #define ROADSIM_ROAD_H
 
 #include "base/error.h"
+#include "number.h"
 #include "random.h"
 
 #include <stdbool.h>

@@ -65,7 +65,7 @@ static void shade_ellipse(struct shadow_map *map, double s, double t, double alo
             } else {
                 share = (float)inside * 6;
             }
-            share = fminf(fmaxf(share, 0), 1) * strength;
+            share = least(most(share, 0), 1) * strength;
             if (share > 0)
                 shade(map, column, row, share);
         }

@@ -1,6 +1,7 @@
 #include "sprite.h"
 
 #include "base/memory.h"
+#include "number.h"
 #include "random.h"
 
 #include <math.h>
@@ -17,9 +18,9 @@ static void put(uint8_t *texels, int x, int y, struct color color)
 {
     uint8_t *texel = texels + 4 * (y * SPRITE_SIDE + x);
 
-    texel[0] = (uint8_t)(fminf(sqrtf(color.red), 1) * 255);
-    texel[1] = (uint8_t)(fminf(sqrtf(color.green), 1) * 255);
-    texel[2] = (uint8_t)(fminf(sqrtf(color.blue), 1) * 255);
+    texel[0] = (uint8_t)(least(sqrtf(color.red), 1) * 255);
+    texel[1] = (uint8_t)(least(sqrtf(color.green), 1) * 255);
+    texel[2] = (uint8_t)(least(sqrtf(color.blue), 1) * 255);
     texel[3] = 255;
 }
 
@@ -44,7 +45,7 @@ static void draw_tuft(uint8_t *texels, float x, float y, float radius, struct co
                 continue;
             /* A little ball: its own upper right side is bright. */
             bright = 0.6f + 0.3f * ((float)(dx - dy) / radius) * 0.7f;
-            bright = fmaxf(bright, 0.15f) * light * (0.7f + 0.6f * leaf);
+            bright = most(bright, 0.15f) * light * (0.7f + 0.6f * leaf);
             put(texels, px, py, color_scale(color, bright));
         }
     }
@@ -71,13 +72,13 @@ static void draw_crown(uint8_t *texels, struct random *random, float center_y, f
     /* From below to above, so that the sunny tufts lie on the shaded ones. */
     for (int i = 0; i < tufts; i++) {
         float rise = 1 - 2 * (float)i / (float)tufts; /* 1 at the lower end */
-        float wide = sqrtf(fmaxf(1 - rise * rise * 0.85f, 0));
+        float wide = sqrtf(most(1 - rise * rise * 0.85f, 0));
         float x = (float)random_between(random, -1, 1) * wide, y = rise;
         float size = (float)random_between(random, 0.1, 0.24) * radius_y;
         float light = 0.55f - 0.38f * y + 0.28f * x + (float)random_between(random, -0.12, 0.18);
 
         draw_tuft(texels, SPRITE_SIDE / 2.0f + x * (radius_x - size * 0.6f),
-                  center_y + y * (radius_y - size * 0.6f), size, color, fmaxf(light, 0.12f),
+                  center_y + y * (radius_y - size * 0.6f), size, color, most(light, 0.12f),
                   salt + (uint32_t)i);
     }
 }
@@ -116,7 +117,7 @@ static void draw_conifer(uint8_t *texels, struct random *random, uint32_t salt)
         float light = 0.45f + 0.35f * x + (float)random_between(random, -0.15, 0.15);
 
         draw_tuft(texels, SPRITE_SIDE / 2.0f + x * wide, 10 + down * SPRITE_SIDE * 0.86f,
-                  5 + 9 * down, color, fmaxf(light, 0.12f), salt + (uint32_t)i);
+                  5 + 9 * down, color, most(light, 0.12f), salt + (uint32_t)i);
     }
 }
 
@@ -183,8 +184,8 @@ struct color sprite_sample(const struct sprite *sprite, float u, float v, float 
         level++;
     }
     side = SPRITE_SIDE >> level;
-    x = fminf(fmaxf(u * (float)side - 0.5f, 0), (float)(side - 1));
-    y = fminf(fmaxf(v * (float)side - 0.5f, 0), (float)(side - 1));
+    x = least(most(u * (float)side - 0.5f, 0), (float)(side - 1));
+    y = least(most(v * (float)side - 0.5f, 0), (float)(side - 1));
     ix = (int)x;
     iy = (int)y;
     jx = ix + 1 < side ? 4 : 0;

@@ -1,6 +1,7 @@
 #include "texture.h"
 
 #include "base/memory.h"
+#include "number.h"
 #include "random.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ void texture_free(struct texture *texture)
 /* The level whose texels are about as large as the footprint. */
 static int level_of(float footprint, int bits)
 {
-    int most = bits < TEXTURE_LEVELS - 1 ? bits : TEXTURE_LEVELS - 1;
+    int last = bits < TEXTURE_LEVELS - 1 ? bits : TEXTURE_LEVELS - 1;
     int level = 0;
     union {
         float value;
@@ -72,7 +73,7 @@ static int level_of(float footprint, int bits)
 
     if (number.value >= 1)
         level = (int)(number.bits >> 23) - 127;
-    return level > most ? most : level;
+    return level > last ? last : level;
 }
 
 float texture_sample(const struct texture *texture, float u, float v, float footprint_u,
@@ -159,7 +160,7 @@ static int paint(struct texture *texture, float (*texel)(int x, int y), VbpError
         return error_out_of_memory(error);
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
-            texels[y * SIDE + x] = (uint8_t)(fminf(fmaxf(texel(x, y), 0), 1) * 255 + 0.5f);
+            texels[y * SIDE + x] = (uint8_t)(least(most(texel(x, y), 0), 1) * 255 + 0.5f);
     result = texture_make(texture, SIDE_BITS, SIDE_BITS, texels, error);
     free(texels);
     return result;

@@ -292,8 +292,7 @@ void vehicle_draw(struct frame_drawing *frame, const struct vehicle *vehicle, do
         drawing.pose.up[i] = -slope * drawing.pose.forward[i];
     drawing.sun = shadow_map_light(&frame->scene->scenery.shadows, (float)s, vehicle->t, 3);
     /* Glass mirrors the sky: its colour is light already, but is lit again. */
-    glass =
-        color_scale(glass, 1 / fmaxf(weather->ambient.green + 0.3f * weather->sun.green, 0.05f));
+    glass = color_scale(glass, 1 / most(weather->ambient.green + 0.3f * weather->sun.green, 0.05f));
     if (vehicle->model == VEHICLE_TRUCK) {
         static const struct color canvas = {0.55f, 0.55f, 0.53f};
 

@@ -25,7 +25,7 @@ static void draw_clear(struct weather *weather, struct random *random)
     float warm, low;
 
     set_sun(weather, random, 18, 65);
-    low = 1 - fminf(weather->sun_direction[1] / 0.6f, 1);
+    low = 1 - least(weather->sun_direction[1] / 0.6f, 1);
     warm = low * between(random, 0.6, 1);
     weather->sun = (struct color){1.0f, 0.94f - 0.12f * warm, 0.85f - 0.3f * warm};
     weather->sun = color_scale(weather->sun, 1.45f);

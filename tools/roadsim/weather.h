@@ -2,6 +2,7 @@
 #ifndef ROADSIM_WEATHER_H
 #define ROADSIM_WEATHER_H
 
+#include "number.h"
 #include "random.h"
 
 struct color {
