@@ -58,7 +58,7 @@ static struct push next_push(struct random *random, const struct driver_state *s
 {
     double wait = random_between(random, 1.5, 7);
     double duration = random_between(random, 0.5, 1.4);
-    double side = random_between(random, 0.35, 1.3) * strength; /* m/s^2 */
+    double side = random_between(random, 0.7, 2.8) * strength; /* m/s^2 */
     double speed = fmax(state->speed, 8);
 
     return (struct push){state->time + wait, state->time + wait + duration,
