@@ -128,32 +128,22 @@ int image_write_pixels(const char *path, const uint8_t *pixels, int width, int h
 int image_write_jpeg(const char *path, const uint8_t *rgb, int width, int height, int quantiser,
                      VbpError *error)
 {
-    struct frame_pool *pool = NULL;
+    struct frame_pool *pools[2] = {NULL, NULL};
     struct scaler *scaler = NULL;
-    AVFrame *converted = NULL, *picture = av_frame_alloc();
-    int result;
+    AVFrame *converted = NULL, *picture = NULL;
+    int result = VBP_ERROR_MEMORY;
 
-    if (!picture) {
-        result = error_out_of_memory(error);
+    if (width < 1 || height < 1 || quantiser < 2 || quantiser > 31)
+        return error_set(error, VBP_ERROR_ARGUMENT, "cannot write %s: %d x %d pixels, quantiser %d",
+                         path, width, height, quantiser);
+    picture = frame_pool_take(&pools[0], AV_PIX_FMT_RGB24, width, height, error);
+    converted =
+        picture ? frame_pool_take(&pools[1], AV_PIX_FMT_YUVJ420P, width, height, error) : NULL;
+    if (!converted)
         goto done;
-    }
-    if (width < 1 || height < 1 || quantiser < 2 || quantiser > 31) {
-        result =
-            error_set(error, VBP_ERROR_ARGUMENT, "cannot write %s: %d x %d pixels, quantiser %d",
-                      path, width, height, quantiser);
-        goto done;
-    }
-    picture->format = AV_PIX_FMT_RGB24;
-    picture->width = width;
-    picture->height = height;
-    /* FFmpeg's type lacks the const; the pixels are only read. */
-    picture->data[0] = (uint8_t *)(uintptr_t)rgb;
-    picture->linesize[0] = 3 * width;
-    converted = frame_pool_take(&pool, AV_PIX_FMT_YUVJ420P, width, height, error);
-    if (!converted) {
-        result = VBP_ERROR_MEMORY;
-        goto done;
-    }
+    for (int y = 0; y < height; y++)
+        memcpy(picture->data[0] + (ptrdiff_t)picture->linesize[0] * y,
+               rgb + (size_t)3 * (size_t)width * (size_t)y, (size_t)3 * (size_t)width);
     converted->color_range = AVCOL_RANGE_JPEG;
     converted->colorspace = AVCOL_SPC_SMPTE170M;
     converted->quality = FF_QP2LAMBDA * quantiser;
@@ -166,6 +156,7 @@ done:
     av_frame_free(&picture);
     av_frame_free(&converted);
     scaler_free(&scaler);
-    frame_pool_free(&pool);
+    frame_pool_free(&pools[0]);
+    frame_pool_free(&pools[1]);
     return result;
 }

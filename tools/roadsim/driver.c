@@ -38,7 +38,8 @@ static double allowed_speed(const struct road *road, double s)
 {
     double allowed = road->top_speed;
 
-    for (double ahead = 0; ahead <= 90; ahead += 6) {
+    for (int i = 0; i <= 15; i++) {
+        double ahead = 6 * i; /* metres */
         double curvature = fabs(road_at(road, s + ahead).curvature);
         double there = curvature > 0 ? SIDE_ACCELERATION / curvature : 1e6;
 

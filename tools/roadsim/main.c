@@ -19,6 +19,7 @@
 enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
+    SIDE_LEAST = 16,
     SIDE_MOST = 8192,
     THREADS_MOST = 256,
     FRAMES_MOST = 1000000
@@ -152,10 +153,20 @@ static bool read_seed(const char *text, uint64_t *seed)
 
 static bool read_size(const char *text, int *width, int *height)
 {
-    char tail;
+    char *end;
+    long numbers[2];
 
-    return sscanf(text, "%dx%d%c", width, height, &tail) == 2 && *width >= 16 && *height >= 16 &&
-           *width <= SIDE_MOST && *height <= SIDE_MOST;
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        numbers[i] = strtol(text, &end, 10);
+        if (*text < '0' || *text > '9' || errno != 0 || *end != (i == 0 ? 'x' : '\0') ||
+            numbers[i] < SIDE_LEAST || numbers[i] > SIDE_MOST)
+            return false;
+        text = end + 1;
+    }
+    *width = (int)numbers[0];
+    *height = (int)numbers[1];
+    return true;
 }
 
 static bool read_name(const char *text, const char *const *names, int count, int *choice)

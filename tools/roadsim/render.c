@@ -220,7 +220,8 @@ static void add_streaks(struct renderer *renderer, const struct scene *scene, ui
         float lean = (x / (float)renderer->width - 0.5f) * 0.5f;
         float strength = 0.05f + 0.09f * near;
 
-        for (float down = 0; down < length; down += 0.5f) {
+        for (int step = 0; step < (int)(2 * length); step++) {
+            float down = 0.5f * (float)step;
             int px = (int)(x + lean * down), py = (int)(y + down);
 
             if (px >= 0 && py >= 0 && px < renderer->width && py < renderer->height) {

@@ -73,52 +73,71 @@ static enum growth draw_growth(struct random *random, enum road_kind kind)
     return share < 0.88 && kind == ROAD_COUNTRY ? GROWTH_ROW : GROWTH_HEDGE;
 }
 
+/* What is planted in a strip beside the road: ranges in metres. */
+struct planting {
+    double step_least, step_most; /* along the road */
+    double out_least, out_most;   /* beyond the nearest that may be */
+    double least_height, most_height;
+    int first, count; /* sprites */
+};
+
+static void plant(struct placing *placing, double s, double end, int side, double near,
+                  const struct planting *planting)
+{
+    struct random *random = &placing->random;
+
+    while (s < end) {
+        double out = random_between(random, planting->out_least, planting->out_most);
+        double height = random_between(random, planting->least_height, planting->most_height);
+
+        add_tree(placing, s, side * (near + out), height, planting->first, planting->count);
+        s += random_between(random, planting->step_least, planting->step_most);
+    }
+}
+
 /* Plants on one side from s to end. `near` is the least distance from the line. */
 static void grow(struct placing *placing, enum growth growth, double s, double end, int side,
                  double near, bool conifers)
 {
-    struct random *random = &placing->random;
-    int first = conifers ? SPRITE_CONIFER : SPRITE_TREE;
-    int count = conifers ? SPRITE_CONIFERS : SPRITE_TREES;
-    double step = random_between(random, 7, 13);
+    static const struct planting forest[] = {{2.2, 4.2, 3, 8, 6, 13, SPRITE_TREE, SPRITE_TREES},
+                                             {2.2, 4.2, 8, 22, 10, 18, SPRITE_TREE, SPRITE_TREES},
+                                             {2.2, 4.2, 22, 50, 12, 22, SPRITE_TREE, SPRITE_TREES}},
+                                 undergrowth = {4, 9, 1.5, 4, 1, 2.5, SPRITE_BUSH, SPRITE_BUSHES},
+                                 hedge = {1.3, 1.3, 3.6, 4.4, 1.4, 2.4, SPRITE_BUSH, SPRITE_BUSHES},
+                                 near_ones = {12, 40, 3, 15, 5, 12, SPRITE_TREE, SPRITE_TREES},
+                                 single = {8, 40, 12, 45, 6, 14, SPRITE_TREE, SPRITE_TREES},
+                                 far = {5, 15, 55,          110,
+                                        8, 16, SPRITE_TREE, SPRITE_TREES + SPRITE_CONIFERS};
+    struct planting row = {8, 8, 2.2, 2.2, 8, 12, SPRITE_TREE, SPRITE_TREES}, kind;
 
     switch (growth) {
     case GROWTH_FOREST:
-        for (; s < end; s += random_between(random, 2.2, 4.2)) {
-            add_tree(placing, s, side * (near + random_between(random, 3, 8)),
-                     random_between(random, 6, 13), first, count);
-            add_tree(placing, s, side * (near + random_between(random, 8, 22)),
-                     random_between(random, 10, 18), first, count);
-            add_tree(placing, s, side * (near + random_between(random, 22, 50)),
-                     random_between(random, 12, 22), first, count);
-            if (random_chance(random, 0.5))
-                add_tree(placing, s, side * (near + random_between(random, 1.5, 4)),
-                         random_between(random, 1, 2.5), SPRITE_BUSH, SPRITE_BUSHES);
+        for (int i = 0; i < 3; i++) {
+            kind = forest[i];
+            if (conifers) {
+                kind.first = SPRITE_CONIFER;
+                kind.count = SPRITE_CONIFERS;
+            }
+            plant(placing, s, end, side, near, &kind);
         }
-        break;
+        plant(placing, s, end, side, near, &undergrowth);
+        return;
     case GROWTH_ROW:
-        for (; s < end; s += step)
-            add_tree(placing, s, side * (near + 2.2), random_between(random, 8, 12), SPRITE_TREE,
-                     SPRITE_TREES);
+        row.step_least = row.step_most = random_between(&placing->random, 7, 13);
+        plant(placing, s, end, side, near, &row);
         break;
     case GROWTH_HEDGE:
-        for (; s < end; s += 1.3)
-            add_tree(placing, s, side * (near + 4 + random_between(random, -0.4, 0.4)),
-                     random_between(random, 1.4, 2.4), SPRITE_BUSH, SPRITE_BUSHES);
+        plant(placing, s, end, side, near, &hedge);
         break;
     case GROWTH_SPARSE:
-        for (; s < end; s += random_between(random, 5, 22))
-            add_tree(placing, s, side * (near + 3 + 40 * pow(random_between(random, 0, 1), 1.5)),
-                     random_between(random, 5, 14), first, count);
+        plant(placing, s, end, side, near, &near_ones);
+        plant(placing, s, end, side, near, &single);
         break;
     case GROWTH_OPEN:
         break;
     }
     /* Far off there are always some. */
-    if (growth != GROWTH_FOREST)
-        for (s = end - 60; s < end; s += random_between(random, 5, 15))
-            add_tree(placing, s, side * (near + random_between(random, 55, 110)),
-                     random_between(random, 8, 16), SPRITE_TREE, SPRITE_TREES + SPRITE_CONIFERS);
+    plant(placing, end - 60, end, side, near, &far);
 }
 
 static void place_trees(struct placing *placing)
@@ -134,9 +153,10 @@ static void place_trees(struct placing *placing)
             edge = -(double)road->bands[1].to;
         while (s < road->length) {
             double end = s + random_between(&placing->random, 50, 160);
+            enum growth growth = draw_growth(&placing->random, road->kind);
+            bool conifers = random_chance(&placing->random, 0.35);
 
-            grow(placing, draw_growth(&placing->random, road->kind), s, end, side,
-                 edge + margin[road->kind], random_chance(&placing->random, 0.35));
+            grow(placing, growth, s, end, side, edge + margin[road->kind], conifers);
             s = end;
         }
     }
@@ -151,7 +171,9 @@ static void place_posts(struct placing *placing)
 
     if (road->kind == ROAD_SUBURBAN || random_chance(&placing->random, 0.3))
         return;
-    for (double s = 10; s < road->length; s += 50) {
+    for (int i = 0; 10 + i * 50 < road->length; i++) {
+        double s = 10 + i * 50;
+
         add_prop(placing, PROP_POST, s, (double)road->edge_right + out);
         if (road->kind == ROAD_COUNTRY)
             add_prop(placing, PROP_POST, s, (double)road->edge_left - out);
@@ -162,9 +184,9 @@ static void place_signs(struct placing *placing)
 {
     const struct road *road = placing->road;
     struct random *random = &placing->random;
+    double s = random_between(random, 20, 200);
 
-    for (double s = random_between(random, 20, 200); s < road->length;
-         s += random_between(random, 60, 420)) {
+    while (s < road->length) {
         struct prop *sign = add_prop(placing, PROP_SIGN, s,
                                      (double)road->edge_right + random_between(random, 1.2, 2.2));
 
@@ -176,6 +198,7 @@ static void place_signs(struct placing *placing)
         if (road->kind == ROAD_MOTORWAY)
             sign->t += 2.5;
         road_to_world(road, sign->s, sign->t, &sign->x, &sign->z);
+        s += random_between(random, 60, 420);
     }
 }
 
@@ -195,8 +218,8 @@ static void place_poles(struct placing *placing)
                 lamp->height = 7;
         }
     } else if (road->kind == ROAD_COUNTRY && random_chance(&placing->random, 0.5)) {
-        for (double s = 15; s < road->length; s += 45) {
-            struct prop *pole = add_prop(placing, PROP_POLE, s, side * (edge + 4.5));
+        for (int i = 0; 15 + i * 45 < road->length; i++) {
+            struct prop *pole = add_prop(placing, PROP_POLE, 15 + i * 45, side * (edge + 4.5));
 
             if (pole)
                 pole->height = 8;
@@ -234,13 +257,14 @@ static void place_buildings(struct placing *placing)
         return;
     for (int side = -1; side <= 1; side += 2) {
         bool town = road->kind == ROAD_SUBURBAN;
+        double s = random_between(random, 0, 30);
 
-        for (double s = random_between(random, 0, 30); s < road->length;
-             s += town ? random_between(random, 17, 30) : random_between(random, 150, 600))
-            add_building(
-                placing, s,
-                side * ((double)road->edge_right +
-                        (town ? random_between(random, 10, 14) : random_between(random, 18, 40))));
+        while (s < road->length) {
+            double out = town ? random_between(random, 10, 14) : random_between(random, 18, 40);
+
+            add_building(placing, s, side * ((double)road->edge_right + out));
+            s += town ? random_between(random, 17, 30) : random_between(random, 150, 600);
+        }
     }
 }
 
@@ -248,11 +272,11 @@ static void place_overpasses(struct placing *placing)
 {
     const struct road *road = placing->road;
     struct random *random = &placing->random;
+    double s = random_between(random, 100, 1200);
 
     if (road->kind == ROAD_SUBURBAN)
         return;
-    for (double s = random_between(random, 100, 1200); s < road->length;
-         s += random_between(random, 500, 2600)) {
+    while (s < road->length) {
         struct prop *bridge = add_prop(placing, PROP_OVERPASS, s, 0);
 
         if (!bridge)
@@ -263,6 +287,7 @@ static void place_overpasses(struct placing *placing)
         bridge->height = (float)random_between(random, 5.2, 6.5);
         bridge->color = color_scale((struct color){0.42f, 0.41f, 0.39f},
                                     (float)random_between(random, 0.8, 1.2));
+        s += random_between(random, 500, 2600);
     }
 }
 
@@ -310,11 +335,11 @@ static void place_traffic(struct placing *placing, const struct scenery_options 
         double headway = random_between(random, 35, 260) / fmax(options->traffic, 0.01);
         double low = options->start_s - 30 - fmax(drift, 0) + fmin(reach, 0);
         double high = options->start_s + reach + 400 - fmin(drift, 0);
+        double s = low + random_between(random, 0, headway);
 
         if (own || options->traffic <= 0)
             continue;
-        for (double s = low + random_between(random, 0, headway); s < high;
-             s += 16 + random_between(random, 0.2, 1.8) * headway) {
+        while (s < high) {
             struct vehicle *vehicle = add_vehicle(placing, lane->t);
 
             if (!vehicle)
@@ -322,6 +347,7 @@ static void place_traffic(struct placing *placing, const struct scenery_options 
             vehicle->s_start = s;
             vehicle->speed = speed;
             vehicle->t += (float)random_between(random, -0.2, 0.2);
+            s += 16 + random_between(random, 0.2, 1.8) * headway;
         }
     }
     if (options->traffic > 0 && random_chance(random, 0.6 * fmin(options->traffic, 1.6))) {
@@ -345,8 +371,9 @@ static void park_vehicles(struct placing *placing)
     if (road->kind != ROAD_SUBURBAN || road->edge_right - road->lane_width < 1.5f)
         return;
     for (int side = -1; side <= 1; side += 2) {
-        for (double s = random_between(random, 0, 40); s < road->length;
-             s += random_between(random, 6, 60)) {
+        double s = random_between(random, 0, 40);
+
+        while (s < road->length) {
             struct vehicle *vehicle =
                 add_vehicle(placing, (float)side * (road->edge_right - 1.05f));
 
@@ -360,6 +387,7 @@ static void park_vehicles(struct placing *placing)
             }
             vehicle->s_start = s;
             vehicle->speed = side * 1e-9; /* which way it looks */
+            s += random_between(random, 6, 60);
         }
     }
 }
@@ -383,8 +411,8 @@ static int by_s(const void *a, const void *b)
     return (left->t > right->t) - (left->t < right->t);
 }
 
-/* What stands where a bridge or a house stands is cut down. */
-static void clear_room(struct scenery *scenery)
+/* What stands where a bridge or a house stands, of which there are `blocks`, is cut down. */
+static void clear_room(struct scenery *scenery, size_t blocks)
 {
     size_t kept = 0;
 
@@ -392,7 +420,7 @@ static void clear_room(struct scenery *scenery)
         const struct prop *prop = &scenery->props[i];
         bool room = true;
 
-        for (size_t j = 0; j < scenery->prop_count && room && prop->kind <= PROP_POLE; j++) {
+        for (size_t j = 0; j < blocks && room && prop->kind <= PROP_POLE; j++) {
             const struct prop *other = &scenery->props[j];
 
             if (other->kind == PROP_OVERPASS)
@@ -411,11 +439,13 @@ int scenery_make(struct scenery *scenery, const struct road *road, const struct 
 {
     struct placing placing = {
         .scenery = scenery, .road = road, .random = random_stream(options->seed, 4), .good = true};
+    size_t blocks;
     int result;
 
     memset(scenery, 0, sizeof(*scenery));
     place_overpasses(&placing);
     place_buildings(&placing);
+    blocks = scenery->prop_count;
     place_trees(&placing);
     place_posts(&placing);
     place_signs(&placing);
@@ -427,7 +457,7 @@ int scenery_make(struct scenery *scenery, const struct road *road, const struct 
         scenery_free(scenery);
         return error_out_of_memory(error);
     }
-    clear_room(scenery);
+    clear_room(scenery, blocks);
     if (scenery->prop_count > 0)
         qsort(scenery->props, scenery->prop_count, sizeof(*scenery->props), by_s);
     result = shadow_map_make(&scenery->shadows, road, scenery, weather, error);

@@ -38,7 +38,7 @@ struct vehicle {
 
 enum vehicle_model { VEHICLE_SEDAN, VEHICLE_HATCHBACK, VEHICLE_VAN, VEHICLE_TRUCK, VEHICLE_MODELS };
 
-enum { VEHICLES_MAX = 160, SHADOW_LEVELS = 6 };
+enum { VEHICLES_MAX = 1000, SHADOW_LEVELS = 6 };
 
 /* Share of sunlight that reaches the road, by place along and across it. */
 struct shadow_map {

@@ -145,7 +145,7 @@ int sprite_set_make(struct sprite_set *set, VbpError *error)
         for (int level = 0; level < SPRITE_LEVELS; level++) {
             int side = SPRITE_SIDE >> level;
 
-            set->sprites[i].texels[level] = memory_array((size_t)(side * side), 4);
+            set->sprites[i].texels[level] = memory_array((size_t)side * (size_t)side, 4);
             if (!set->sprites[i].texels[level]) {
                 sprite_set_free(set);
                 return error_out_of_memory(error);

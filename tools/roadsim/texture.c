@@ -121,9 +121,10 @@ static float octaves(int x, int y, int cells, float gain, uint32_t salt)
 {
     float sum = 0, strength = 1, total = 0;
 
-    for (; cells <= SIDE / 2; cells *= 2, strength *= gain) {
+    for (; cells <= SIDE / 2; cells *= 2) {
         sum += (tiled_noise(x, y, cells, salt + (uint32_t)cells) * 2 - 1) * strength;
         total += strength;
+        strength *= gain;
     }
     return sum / total * 1.6f;
 }
