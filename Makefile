@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture roadsim test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -201,6 +201,7 @@ ROADSIM_PARTS := $(filter-out %/main.o,$(ROADSIM_OBJECTS))
 $(BUILD)/roadsim: $(ROADSIM_OBJECTS) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+roadsim: $(BUILD)/roadsim
 $(BUILD)/tests/unit/roadsim_test: $(ROADSIM_PARTS)
 
 # The drawn road and its network as files, and the README's picture made from them.
@@ -256,6 +257,7 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
 	@echo

@@ -36,7 +36,7 @@ static void draw_clear(struct weather *weather, struct random *random)
     weather->haze_density = between(random, 0.0004, 0.0014);
     weather->clouds = between(random, 0, 0.6);
     weather->cloud = (struct color){1.0f, 0.99f, 0.97f};
-    weather->exposure = 1.12f;
+    weather->exposure = 1.3f;
     weather->noise = 1.2f;
 }
 
@@ -71,7 +71,7 @@ static void draw_dusk(struct weather *weather, struct random *random)
     weather->cloud = (struct color){0.9f, 0.55f, 0.42f};
     weather->headlights = random_chance(random, 0.6) ? 0.25f : 0;
     weather->lamps_lit = true;
-    weather->exposure = 1.6f;
+    weather->exposure = 1.8f;
     weather->noise = 2.5f;
 }
 
@@ -88,7 +88,7 @@ static void draw_night(struct weather *weather, struct random *random)
     weather->cloud = weather->horizon;
     weather->headlights = between(random, 0.9, 1.3);
     weather->lamps_lit = true;
-    weather->exposure = 1.9f;
+    weather->exposure = 2.3f;
     weather->noise = 3.2f;
 }
 
