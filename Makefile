@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture test test-programs bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture roadsim test test-programs bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ test-programs: $(TEST_PROGRAMS)
 # Those of the tests $(1) whose path below the build folder contains one of TESTS.
 matching = $(foreach test,$(1),$(if $(or $(if $(TESTS),,all),\
              $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test:$(BUILD)/%=%))))),$(test)))
-test: all test-programs
+test: all test-programs $(BUILD)/roadsim
 	@BUILD=$(BUILD) SANITIZER=$(SANITIZER) CC=$(call quote,$(CC)) VBP=$(abspath $(BUILD))/vbp \
 	  tools/run-tests.sh $(call matching,$(TEST_PROGRAMS) $(TEST_SCRIPTS))
 
@@ -205,6 +205,15 @@ $(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 bench-train: $(TRAIN_BENCH)
 	@tests/bench/train-peer.sh $(TRAIN_BENCH)
+
+# Draws drives with the steering they need and with what every pixel shows. Its test uses its parts.
+ROADSIM_OBJECTS := $(call objects_of,tools/roadsim)
+ROADSIM_PARTS := $(filter-out %/main.o,$(ROADSIM_OBJECTS))
+$(BUILD)/roadsim: $(ROADSIM_OBJECTS) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+roadsim: $(BUILD)/roadsim
+$(BUILD)/tests/unit/roadsim_test: $(ROADSIM_PARTS)
 
 # The drawn road and its network as files, and the README's picture made from them.
 $(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
@@ -260,6 +269,7 @@ help:
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
+	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
 	@echo
@@ -268,5 +278,5 @@ help:
 	@echo 'WERROR=1             warnings are errors     V=1               show the commands'
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
--include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS) \
-  $(TRAIN_BENCH).o)
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o)
