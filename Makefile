@@ -234,28 +234,31 @@ lint: $(GENERATED).h
 	@LINT_CFLAGS=$(call quote,$(ALL_CFLAGS)) tools/lint
 
 # ---- Installing ---------------------------------------------------------------------------------
-INSTALLED = $(if $(PROGRAM),$(BINDIR)/vbp) $(LIBDIR)/libvbp.a $(LIBDIR)/libvbp.so.$(VERSION) \
-            $(LIBDIR)/$(SONAME) $(LIBDIR)/libvbp.so $(LIBDIR)/pkgconfig/vbp.pc \
-            $(INCLUDEDIR)/vbp.h $(MANDIR)/man1/vbp.1
+# A path below DESTDIR, as one word for the shell.
+staged = $(call quote,$(DESTDIR)$(1))
+INSTALLED = $(foreach file,libvbp.a libvbp.so.$(VERSION) $(SONAME) libvbp.so pkgconfig/vbp.pc,\
+              $(call staged,$(LIBDIR)/$(file))) $(call staged,$(BINDIR)/vbp) \
+            $(call staged,$(INCLUDEDIR)/vbp.h) $(call staged,$(MANDIR)/man1/vbp.1)
 
 install: all
-	$(Q)$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
+	$(Q)$(INSTALL) -d $(if $(PROGRAM),$(call staged,$(BINDIR))) \
+	  $(call staged,$(LIBDIR)/pkgconfig) $(call staged,$(INCLUDEDIR)) $(call staged,$(MANDIR)/man1)
 ifneq ($(PROGRAM),)
-	$(Q)$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/vbp
+	$(Q)$(INSTALL) -m 755 $(PROGRAM) $(call staged,$(BINDIR)/vbp)
 endif
-	$(Q)$(INSTALL) -m 644 $(BUILD)/libvbp.a $(DESTDIR)$(LIBDIR)
-	$(Q)$(INSTALL) -m 755 $(SHARED_LIBRARY) $(DESTDIR)$(LIBDIR)
-	$(Q)ln -sf libvbp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvbp.so
-	$(Q)$(INSTALL) -m 644 include/vbp.h $(DESTDIR)$(INCLUDEDIR)
-	$(Q)$(INSTALL) -m 644 doc/vbp.1 $(DESTDIR)$(MANDIR)/man1
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libvbp.a $(call staged,$(LIBDIR))
+	$(Q)$(INSTALL) -m 755 $(SHARED_LIBRARY) $(call staged,$(LIBDIR))
+	$(Q)ln -sf libvbp.so.$(VERSION) $(call staged,$(LIBDIR)/$(SONAME))
+	$(Q)ln -sf $(SONAME) $(call staged,$(LIBDIR)/libvbp.so)
+	$(Q)$(INSTALL) -m 644 include/vbp.h $(call staged,$(INCLUDEDIR))
+	$(Q)$(INSTALL) -m 644 doc/vbp.1 $(call staged,$(MANDIR)/man1)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@REQUIRES@|$(LIB_PACKAGES)|' vbp.pc.in \
-	  > $(DESTDIR)$(LIBDIR)/pkgconfig/vbp.pc
-	@echo "installed below $(DESTDIR)$(PREFIX)"
+	  > $(call staged,$(LIBDIR)/pkgconfig/vbp.pc)
+	@echo $(call quote,installed below $(DESTDIR)$(PREFIX))
 
 uninstall:
-	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)%) $(DESTDIR)$(BINDIR)/vbp
+	$(Q)rm -f $(INSTALLED)
 
 clean:
 	$(Q)rm -rf $(BUILD)
