@@ -630,7 +630,8 @@ const struct command command_train = {
         "      --side-cameras X      use left and right images, steering corrected by X\n"
         "      --straight-share X    keep this share of the samples that drive straight on\n"
         "      --first N, --count N  only this part of the log\n"
-        "      --checkpoint FILE     written after every epoch; --resume goes on from it\n"
+        "      --checkpoint FILE     written after every epoch\n"
+        "      --resume              goes on from the checkpoint, if it exists\n"
         "      --masks DIR           masks of fixed frames at 0.1, 1, 4, 16 ... epochs\n"
         "      --log FILE.csv        a line for every epoch\n"
         "      --plot FILE.png       the loss curves\n",

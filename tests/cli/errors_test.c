@@ -98,14 +98,14 @@ static void test_usage(void **state)
 
 static void test_help_and_version(void **state)
 {
-    static const char *const commands[] = {"watch", "export", "frame", "info"};
+    static const char *const commands[] = {"watch", "export", "frame", "info", "train", "eval"};
     struct process_result result = VBP_RUN("--version");
 
     (void)state;
     assert_int_equal(result.status, 0);
     assert_non_null(strstr(result.output, vbp_version()));
     process_free(&result);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         result = VBP_RUN(commands[i], "-h");
         assert_int_equal(result.status, 0);
         assert_non_null(strstr(result.output, commands[i]));
