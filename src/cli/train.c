@@ -436,10 +436,15 @@ static int epoch_done(void *context, const struct epoch_report *report, VbpError
 
     progress_finish(&job->progress);
     in_unit.validation_error /= job->label_scale;
-    cli_note(job->common,
-             "epoch %d: loss %.5f, held out %.5f, off by %.5g on average; %.0f samples/s%s",
-             report->epoch, report->training_loss, report->validation_loss,
-             in_unit.validation_error, report->samples_per_second, report->best ? ", best" : "");
+    if (job->validation)
+        cli_note(job->common,
+                 "epoch %d: loss %.5f, held out %.5f, off by %.5g on average; %.0f samples/s%s",
+                 report->epoch, report->training_loss, report->validation_loss,
+                 in_unit.validation_error, report->samples_per_second,
+                 report->best ? ", best" : "");
+    else
+        cli_note(job->common, "epoch %d: loss %.5f; %.0f samples/s", report->epoch,
+                 report->training_loss, report->samples_per_second);
     return training_log_add(&job->log, &in_unit, error);
 }
 
@@ -584,9 +589,14 @@ static int run(int argc, char **argv)
         status = cli_fail(&error);
     } else {
         status = EXIT_DONE;
-        cli_note(&common, "%s: %d epochs, the best was %d, off by %.5g on average",
-                 trained.best_epoch > 0 ? command.output : "nothing written", trained.epochs,
-                 trained.best_epoch, trained.best_validation_error / job.label_scale);
+        if (trained.best_epoch == 0)
+            cli_note(&common, "stopped before the first epoch was through: nothing written");
+        else if (job.validation)
+            cli_note(&common, "%s: %d epochs, the best was %d, off by %.5g on average",
+                     command.output, trained.epochs, trained.best_epoch,
+                     trained.best_validation_error / job.label_scale);
+        else
+            cli_note(&common, "%s: %d epochs", command.output, trained.epochs);
     }
     strip_destroy(&job.strip);
     training_log_free(&job.log);
