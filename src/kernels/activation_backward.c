@@ -1,6 +1,8 @@
 #include "kernels/activation_backward.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* Each function in loops of its own, so that the compiler can vectorise those that it knows. */
 #define MAP(expression)                                                                            \
@@ -55,8 +57,14 @@ void activation_backward_run(enum activation function, float alpha, float beta, 
     }
 }
 
-void rectifier_backward_run(const float *output, float *gradient, size_t count)
+void rectifier_backward_run(const float *output, float *restrict gradient, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        gradient[i] = output[i] > 0 ? gradient[i] : 0;
+    /* A product would make NaN of 0 times infinity; a plain choice becomes a branch with Clang. */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits, mask = 0U - (uint32_t)(output[i] > 0);
+
+        memcpy(&bits, &gradient[i], sizeof(bits));
+        bits &= mask;
+        memcpy(&gradient[i], &bits, sizeof(bits));
+    }
 }

@@ -15,6 +15,6 @@ void activation_backward_run(enum activation function, float alpha, float beta, 
                              const float *gradient, bool add, float *input_gradient, size_t count);
 
 /* gradient[i] = 0 where the rectifier's output[i] is not positive. */
-void rectifier_backward_run(const float *output, float *gradient, size_t count);
+void rectifier_backward_run(const float *output, float *restrict gradient, size_t count);
 
 #endif

@@ -79,14 +79,14 @@ static bool create_forward(struct convolution_direct *direct)
     size_t length = direct->group_inputs * (size_t)(join ? window->kernel[1] : 1);
     size_t cell = (size_t)sizes->input_channels, floats;
 
-    if (!runs_create(&direct->forward, direct, (size_t)(window->kernel[0] * runs_in_line), length,
-                     direct->group_outputs))
+    if (!runs_create(&direct->forward, direct, (size_t)window->kernel[0] * (size_t)runs_in_line,
+                     length, direct->group_outputs))
         return false;
     for (int y = 0; y < window->kernel[0]; y++) {
         for (int x = 0; x < runs_in_line; x++)
             direct->forward.offset[y * runs_in_line + x] =
-                (ptrdiff_t)((size_t)(y * window->dilation[0]) * direct->input_row +
-                            (size_t)(x * window->dilation[1]) * cell);
+                (ptrdiff_t)((size_t)y * (size_t)window->dilation[0] * direct->input_row +
+                            (size_t)x * (size_t)window->dilation[1] * cell);
     }
     direct->group_bias = convolution_round_up(direct->group_outputs, direct->forward.panel);
     direct->bias =
@@ -160,7 +160,7 @@ static bool create_phase(struct convolution_direct *direct, struct phase *phase,
         parts = (size_t)phase->cells[1];
         phase->runs_in_line = 1;
     }
-    if (!runs_create(&phase->runs, direct, (size_t)(phase->cells[0] * phase->runs_in_line),
+    if (!runs_create(&phase->runs, direct, (size_t)phase->cells[0] * (size_t)phase->runs_in_line,
                      direct->group_outputs * parts, direct->group_inputs))
         return false;
     for (int run = 0; run < (int)phase->runs.count; run++) {
@@ -175,19 +175,29 @@ static bool create_phase(struct convolution_direct *direct, struct phase *phase,
     return true;
 }
 
+/* Only phases that have cells of the input: no more than there are cells, however long the stride.
+ */
 static bool create_phases(struct convolution_direct *direct)
 {
     const struct window *window = &direct->convolution.window;
+    const int size[2] = {direct->convolution.sizes.input_height,
+                         direct->convolution.sizes.input_width};
+    int phases[2];
     size_t count;
 
-    if (!size_multiply((size_t)window->stride[0], (size_t)window->stride[1], &count))
+    for (int axis = 0; axis < 2; axis++)
+        phases[axis] = window->stride[axis] < size[axis] ? window->stride[axis] : size[axis];
+    if (!size_multiply((size_t)phases[0], (size_t)phases[1], &count))
         return false;
     direct->phases = memory_array(count, sizeof(*direct->phases));
     if (!direct->phases)
         return false;
-    for (int y = 0; y < window->stride[0]; y++) {
-        for (int x = 0; x < window->stride[1]; x++) {
-            if (!create_phase(direct, &direct->phases[direct->phase_count++], (int[2]){y, x}))
+    for (int y = 0; y < phases[0]; y++) {
+        for (int x = 0; x < phases[1]; x++) {
+            const int which[2] = {(y + window->pad_begin[0]) % window->stride[0],
+                                  (x + window->pad_begin[1]) % window->stride[1]};
+
+            if (!create_phase(direct, &direct->phases[direct->phase_count++], which))
                 return false;
         }
     }
@@ -201,7 +211,8 @@ struct convolution_direct *convolution_direct_create(const struct convolution *c
     const struct window *window = &convolution->window;
     struct convolution_direct *direct = memory_array(1, sizeof(*direct));
     int last = (sizes->input_width - 1 + window->pad_begin[1]) / window->stride[1];
-    size_t input_height = (size_t)(sizes->input_height + window->pad_begin[0] + window->pad_end[0]);
+    size_t input_height =
+        (size_t)sizes->input_height + (size_t)window->pad_begin[0] + (size_t)window->pad_end[0];
 
     if (!direct)
         return NULL;
@@ -211,8 +222,9 @@ struct convolution_direct *convolution_direct_create(const struct convolution *c
     direct->group_outputs = (size_t)(sizes->output_channels / convolution->groups);
     direct->front = convolution_outputs_before(window, 1, window->kernel[1] - 1);
     direct->back = last >= sizes->output_width ? last - sizes->output_width + 1 : 0;
-    direct->input_row = (size_t)(sizes->input_width + window->pad_begin[1] + window->pad_end[1]) *
-                        (size_t)sizes->input_channels;
+    direct->input_row =
+        ((size_t)sizes->input_width + (size_t)window->pad_begin[1] + (size_t)window->pad_end[1]) *
+        (size_t)sizes->input_channels;
     direct->gradient_row = (size_t)(direct->front + sizes->output_width + direct->back) *
                            (size_t)sizes->output_channels;
     direct->input_size = convolution_round_up(
@@ -256,7 +268,7 @@ void convolution_direct_load(struct convolution_direct *direct, const float *wei
                              const float *bias)
 {
     const struct window *window = &direct->convolution.window;
-    size_t cells = (size_t)(window->kernel[0] * window->kernel[1]);
+    size_t cells = (size_t)window->kernel[0] * (size_t)window->kernel[1];
 
     for (int group = 0; group < direct->convolution.groups; group++) {
         size_t at = 0;
@@ -279,7 +291,7 @@ void convolution_direct_load(struct convolution_direct *direct, const float *wei
 void convolution_direct_load_backward(struct convolution_direct *direct, const float *weights)
 {
     const struct window *window = &direct->convolution.window;
-    size_t cells = (size_t)(window->kernel[0] * window->kernel[1]);
+    size_t cells = (size_t)window->kernel[0] * (size_t)window->kernel[1];
 
     for (int i = 0; i < direct->phase_count; i++) {
         struct phase *phase = &direct->phases[i];
@@ -400,10 +412,11 @@ bool convolution_direct_forward(const struct convolution_direct *direct, const f
         float *out = output + (size_t)group * direct->group_outputs;
 
         for (int y = 0; y < sizes->output_height; y++)
-            finite &= convolution_correlate_row(direct, &direct->forward, &correlation, 0, group,
-                                                direct->bias + (size_t)group * direct->group_bias,
-                                                input + (size_t)(y * stride[0]) * direct->input_row,
-                                                out + (size_t)y * row, (size_t)sizes->output_width);
+            finite &=
+                convolution_correlate_row(direct, &direct->forward, &correlation, 0, group,
+                                          direct->bias + (size_t)group * direct->group_bias,
+                                          input + (size_t)y * (size_t)stride[0] * direct->input_row,
+                                          out + (size_t)y * row, (size_t)sizes->output_width);
     }
     return finite;
 }

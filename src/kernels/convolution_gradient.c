@@ -1,4 +1,5 @@
 /* The gradients of kernels/convolution_direct.h. */
+#include "kernels/activation_backward.h"
 #include "kernels/convolution_direct_state.h"
 
 #include <string.h>
@@ -16,13 +17,15 @@ size_t convolution_direct_gradient_size(const struct convolution_direct *direct)
 static void add_bias(struct convolution_direct *direct, const float *gradient, size_t channels,
                      size_t cells)
 {
-    memset(direct->row_sums, 0, channels * sizeof(float));
+    float *restrict sums = direct->row_sums;
+
+    memset(sums, 0, channels * sizeof(float));
     for (size_t i = 0; i < cells; i++) {
         for (size_t c = 0; c < channels; c++)
-            direct->row_sums[c] += gradient[i * channels + c];
+            sums[c] += gradient[i * channels + c];
     }
     for (size_t c = 0; c < channels; c++)
-        direct->bias_sums[c] += (double)direct->row_sums[c];
+        direct->bias_sums[c] += (double)sums[c];
 }
 
 void convolution_direct_pad_gradient(struct convolution_direct *direct, const float *gradient,
@@ -41,8 +44,7 @@ void convolution_direct_pad_gradient(struct convolution_direct *direct, const fl
         if (rectified && channels_last) {
             const float *output = rectified + y * width * channels;
 
-            for (size_t i = 0; i < width * channels; i++)
-                row[i] = output[i] > 0 ? row[i] : 0;
+            rectifier_backward_run(output, row, width * channels);
         } else if (rectified) {
             for (size_t c = 0; c < channels; c++) {
                 const float *output = rectified + (c * height + y) * width;
@@ -102,7 +104,7 @@ void convolution_direct_take_gradients(struct convolution_direct *direct, float 
 {
     const struct runs *runs = &direct->forward;
     size_t cells =
-        (size_t)(direct->convolution.window.kernel[0] * direct->convolution.window.kernel[1]);
+        (size_t)direct->convolution.window.kernel[0] * (size_t)direct->convolution.window.kernel[1];
     size_t outputs = (size_t)direct->convolution.sizes.output_channels;
     size_t pitch = runs->count * direct->sums_length;
 
@@ -153,12 +155,12 @@ static void phase_row(const struct convolution_direct *direct, const struct phas
         lines++;
     }
     correlation->start = (ptrdiff_t)q * (ptrdiff_t)direct->gradient_row;
-    correlation->run_count = (size_t)(lines * phase->runs_in_line);
+    correlation->run_count = (size_t)lines * (size_t)phase->runs_in_line;
     if (correlation->run_count == 0 && correlation->add)
         return;
     convolution_correlate_row(direct, &phase->runs, correlation,
-                              (size_t)(first_line * phase->runs_in_line), group, NULL, from, to,
-                              (size_t)phase->count[1]);
+                              (size_t)first_line * (size_t)phase->runs_in_line, group, NULL, from,
+                              to, (size_t)phase->count[1]);
 }
 
 void convolution_direct_input_gradient(const struct convolution_direct *direct,

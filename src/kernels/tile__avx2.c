@@ -5,20 +5,14 @@
 
 #include <immintrin.h>
 
-#define TILE_TARGET __attribute__((target("avx2,fma")))
-#define TILE_INLINE static inline TILE_TARGET __attribute__((always_inline))
-#define TILE_WIDTH  8
-#define TILE_ROWS_1 12
-#define TILE_ROWS_2 6
-#define TILE_ROWS_3 4
-#define TILE_ROWS_4 3
-#define TILE_FOR_SHAPES(X)                                                                         \
-    X(1, 1)                                                                                        \
-    X(1, 2)                                                                                        \
-    X(1, 3)                                                                                        \
-    X(1, 4)                                                                                        \
-    X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(1, 9) X(1, 10) X(1, 11) X(1, 12) X(2, 1) X(2, 2) X(2, 3)     \
-        X(2, 4) X(2, 5) X(2, 6) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3)
+#define TILE_TARGET        __attribute__((target("avx2,fma")))
+#define TILE_INLINE        static inline TILE_TARGET __attribute__((always_inline))
+#define TILE_WIDTH         8
+#define TILE_ROWS_1        12
+#define TILE_ROWS_2        6
+#define TILE_ROWS_3        4
+#define TILE_ROWS_4        3
+#define TILE_FOR_SHAPES(X) TILE_TO_12(X, 1) TILE_TO_6(X, 2) TILE_TO_4(X, 3) TILE_TO_3(X, 4)
 
 typedef __m256 tile_vector;
 

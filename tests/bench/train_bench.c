@@ -160,9 +160,9 @@ static void prepare(struct training *training, int batch)
 
 int main(int argc, char **argv)
 {
-    int batch = argc > 1 ? atoi(argv[1]) : 64;
-    int steps = argc > 2 ? atoi(argv[2]) : 10;
-    int rounds = argc > 3 ? atoi(argv[3]) : 5;
+    int batch = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 64;
+    int steps = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 10;
+    int rounds = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
     struct training training = {0};
     char line[16];
 

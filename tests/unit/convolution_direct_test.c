@@ -40,7 +40,7 @@ static struct convolution random_convolution(void)
 
     for (int axis = 0; axis < 2; axis++) {
         window->kernel[axis] = random_between(1, 5);
-        window->stride[axis] = random_between(1, 3);
+        window->stride[axis] = random_chance(0.9) ? random_between(1, 3) : random_between(4, 40);
         window->dilation[axis] = random_between(1, 3);
         window->pad_begin[axis] = random_between(0, 3);
         window->pad_end[axis] = random_between(0, 3);
@@ -67,7 +67,7 @@ static void problem_begin(struct problem *problem)
         (size_t)sizes->output_channels * (size_t)sizes->output_height * (size_t)sizes->output_width;
     problem->weights = (size_t)sizes->output_channels *
                        (size_t)(sizes->input_channels / problem->convolution.groups) *
-                       (size_t)(kernel[0] * kernel[1]);
+                       (size_t)kernel[0] * (size_t)kernel[1];
     problem->input = guarded_random(SAMPLES * problem->inputs, -1, 1);
     problem->gradient = guarded_random(SAMPLES * problem->outputs, -1, 1);
     problem->weight = guarded_random(problem->weights, -1, 1);
@@ -96,7 +96,7 @@ static void visit(const struct problem *problem, const float *input, const float
 
     for (int o = 0; o < sizes->output_channels; o++) {
         for (int cell = 0; cell < sizes->output_height * sizes->output_width; cell++) {
-            size_t out = (size_t)(cell * sizes->output_channels + o);
+            size_t out = (size_t)cell * (size_t)sizes->output_channels + (size_t)o;
 
             if (output)
                 output[out] = (double)problem->bias[o];
@@ -107,8 +107,10 @@ static void visit(const struct problem *problem, const float *input, const float
                         ky * window->dilation[0];
                 int x = cell % sizes->output_width * window->stride[1] - window->pad_begin[1] +
                         kx * window->dilation[1];
-                size_t in = (size_t)((y * sizes->input_width + x) * sizes->input_channels + c);
-                size_t at = (size_t)o * (size_t)(channels * window->kernel[0] * window->kernel[1]) +
+                int64_t pixel = (int64_t)y * sizes->input_width + x;
+                size_t in = (size_t)(pixel * sizes->input_channels + c);
+                size_t at = (size_t)o * (size_t)channels * (size_t)window->kernel[0] *
+                                (size_t)window->kernel[1] +
                             (size_t)k;
 
                 if (y < 0 || y >= sizes->input_height || x < 0 || x >= sizes->input_width)
@@ -169,7 +171,7 @@ static void check_forward(const struct problem *problem, const struct convolutio
     check_all(output, want, problem->outputs, bound, "output");
 
     /* From the other layout, rectified. */
-    layout_turn(problem->input, (size_t)(sizes->input_height * sizes->input_width),
+    layout_turn(problem->input, (size_t)sizes->input_height * (size_t)sizes->input_width,
                 (size_t)sizes->input_channels, false, planes);
     convolution_direct_pad_input(direct, planes, false, padded);
     assert_true(convolution_direct_forward(direct, padded, true, output));
