@@ -269,8 +269,9 @@ static int add_input(struct builder *builder, const cJSON *root, VbpError *error
     if (shape.extent[1] != 1 && shape.extent[1] != 3)
         return error_set(error, VBP_ERROR_FORMAT, "\"input\" must have 1 or 3 channels");
     builder->activation = ACTIVATION_RELU;
-    if (activation && (!cJSON_IsString(activation) || (strcmp(activation->valuestring, "relu") &&
-                                                       strcmp(activation->valuestring, "elu"))))
+    if (activation &&
+        (!cJSON_IsString(activation) || (strcmp(activation->valuestring, "relu") != 0 &&
+                                         strcmp(activation->valuestring, "elu") != 0)))
         return error_set(error, VBP_ERROR_FORMAT, "\"activation\" is \"relu\" or \"elu\"");
     if (activation && strcmp(activation->valuestring, "elu") == 0)
         builder->activation = ACTIVATION_ELU;
