@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture test test-programs fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture roadsim test test-programs bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ test-programs: $(TEST_PROGRAMS)
 # Those of the tests $(1) whose path below the build folder contains one of TESTS.
 matching = $(foreach test,$(1),$(if $(or $(if $(TESTS),,all),\
              $(strip $(foreach word,$(TESTS),$(findstring $(word),$(test:$(BUILD)/%=%))))),$(test)))
-test: all test-programs
+test: all test-programs $(BUILD)/roadsim
 	@BUILD=$(BUILD) SANITIZER=$(SANITIZER) CC=$(call quote,$(CC)) VBP=$(abspath $(BUILD))/vbp \
 	  tools/run-tests.sh $(call matching,$(TEST_PROGRAMS) $(TEST_SCRIPTS))
 
@@ -197,6 +197,23 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $(BUILD)/$(@F)"
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
+
+# Samples per second of training, beside PyTorch's where that is installed.
+TRAIN_BENCH := $(BUILD)/tests/bench/train_bench
+$(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+bench-train: $(TRAIN_BENCH)
+	@tests/bench/train-peer.sh $(TRAIN_BENCH)
+
+# Draws drives with the steering they need and with what every pixel shows. Its test uses its parts.
+ROADSIM_OBJECTS := $(call objects_of,tools/roadsim)
+ROADSIM_PARTS := $(filter-out %/main.o,$(ROADSIM_OBJECTS))
+$(BUILD)/roadsim: $(ROADSIM_OBJECTS) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+roadsim: $(BUILD)/roadsim
+$(BUILD)/tests/unit/roadsim_test: $(ROADSIM_PARTS)
 
 # The drawn road and its network as files, and the README's picture made from them.
 $(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
@@ -217,28 +234,31 @@ lint: $(GENERATED).h
 	@LINT_CFLAGS=$(call quote,$(ALL_CFLAGS)) tools/lint
 
 # ---- Installing ---------------------------------------------------------------------------------
-INSTALLED = $(if $(PROGRAM),$(BINDIR)/vbp) $(LIBDIR)/libvbp.a $(LIBDIR)/libvbp.so.$(VERSION) \
-            $(LIBDIR)/$(SONAME) $(LIBDIR)/libvbp.so $(LIBDIR)/pkgconfig/vbp.pc \
-            $(INCLUDEDIR)/vbp.h $(MANDIR)/man1/vbp.1
+# A path below DESTDIR, as one word for the shell.
+staged = $(call quote,$(DESTDIR)$(1))
+INSTALLED = $(foreach file,libvbp.a libvbp.so.$(VERSION) $(SONAME) libvbp.so pkgconfig/vbp.pc,\
+              $(call staged,$(LIBDIR)/$(file))) $(call staged,$(BINDIR)/vbp) \
+            $(call staged,$(INCLUDEDIR)/vbp.h) $(call staged,$(MANDIR)/man1/vbp.1)
 
 install: all
-	$(Q)$(INSTALL) -d $(sort $(dir $(INSTALLED:%=$(DESTDIR)%)))
+	$(Q)$(INSTALL) -d $(if $(PROGRAM),$(call staged,$(BINDIR))) \
+	  $(call staged,$(LIBDIR)/pkgconfig) $(call staged,$(INCLUDEDIR)) $(call staged,$(MANDIR)/man1)
 ifneq ($(PROGRAM),)
-	$(Q)$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/vbp
+	$(Q)$(INSTALL) -m 755 $(PROGRAM) $(call staged,$(BINDIR)/vbp)
 endif
-	$(Q)$(INSTALL) -m 644 $(BUILD)/libvbp.a $(DESTDIR)$(LIBDIR)
-	$(Q)$(INSTALL) -m 755 $(SHARED_LIBRARY) $(DESTDIR)$(LIBDIR)
-	$(Q)ln -sf libvbp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvbp.so
-	$(Q)$(INSTALL) -m 644 include/vbp.h $(DESTDIR)$(INCLUDEDIR)
-	$(Q)$(INSTALL) -m 644 doc/vbp.1 $(DESTDIR)$(MANDIR)/man1
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libvbp.a $(call staged,$(LIBDIR))
+	$(Q)$(INSTALL) -m 755 $(SHARED_LIBRARY) $(call staged,$(LIBDIR))
+	$(Q)ln -sf libvbp.so.$(VERSION) $(call staged,$(LIBDIR)/$(SONAME))
+	$(Q)ln -sf $(SONAME) $(call staged,$(LIBDIR)/libvbp.so)
+	$(Q)$(INSTALL) -m 644 include/vbp.h $(call staged,$(INCLUDEDIR))
+	$(Q)$(INSTALL) -m 644 doc/vbp.1 $(call staged,$(MANDIR)/man1)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@REQUIRES@|$(LIB_PACKAGES)|' vbp.pc.in \
-	  > $(DESTDIR)$(LIBDIR)/pkgconfig/vbp.pc
-	@echo "installed below $(DESTDIR)$(PREFIX)"
+	  > $(call staged,$(LIBDIR)/pkgconfig/vbp.pc)
+	@echo $(call quote,installed below $(DESTDIR)$(PREFIX))
 
 uninstall:
-	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)%) $(DESTDIR)$(BINDIR)/vbp
+	$(Q)rm -f $(INSTALLED)
 
 clean:
 	$(Q)rm -rf $(BUILD)
@@ -251,6 +271,8 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
+	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
 	@echo
@@ -259,4 +281,5 @@ help:
 	@echo 'WERROR=1             warnings are errors     V=1               show the commands'
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
--include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) $(FUZZ_OBJECTS))
+-include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o)

@@ -328,10 +328,10 @@ const struct command command_export = {
     .usage = "vbp export SOURCE -m MODEL -o OUT.mp4 [options]",
     .summary = "write a clip with the mask over the road and the steering drawn in",
     .help = "options:\n"
-            "  -o, --output FILE      the clip; mp4, mkv, mov by its ending\n"
+            "  -o, --output FILE      the clip; mp4, m4v, mov, mkv or webm by its ending\n"
             "      --start TIME       begin here (seconds, M:S or H:M:S)\n"
             "      --end TIME         end before this\n"
-            "      --codec NAME       FFmpeg encoder (default: libx264)\n"
+            "      --codec NAME       FFmpeg encoder (default: libx264; in webm libvpx-vp9)\n"
             "      --crf N            quality, 0 best to 63 (default: the encoder's own)\n"
             "      --clean            the mask only, no gauges and no crop box\n",
     .run = run,

@@ -114,6 +114,33 @@ static int picture_of_input(struct job *job, const float *input, VbpError *error
     return VBP_OK;
 }
 
+/* The array's shape must be the network's, but for axes of one: numbers in another order would be
+ * another picture. */
+static int check_shape(const struct job *job, VbpError *error)
+{
+    const struct graph *graph = job->model->graph;
+    const struct shape *input = &graph->tensors[graph->input].shape;
+    struct shape wanted = {0}, given = {0};
+    char wanted_text[SHAPE_TEXT_SIZE], given_text[SHAPE_TEXT_SIZE];
+    const size_t *extent;
+    int rank;
+
+    extent = source_ready_shape(job->source, &rank);
+    for (int i = 0; i < input->rank; i++) {
+        if (input->extent[i] != 1)
+            wanted.extent[wanted.rank++] = input->extent[i];
+    }
+    for (int i = 0; i < rank && given.rank < SHAPE_MAX_RANK; i++) {
+        if (extent[i] != 1)
+            given.extent[given.rank++] = (int64_t)extent[i];
+    }
+    if (shape_equal(&wanted, &given))
+        return VBP_OK;
+    return error_set(error, VBP_ERROR_ARGUMENT,
+                     "%s: a ready input of %s does not go with the network's %s", job->name,
+                     shape_text(&given, given_text), shape_text(input, wanted_text));
+}
+
 /* Gets the frame, or the ready input, and runs the network on it. */
 static int run_frame(struct job *job, VbpError *error)
 {
@@ -126,6 +153,9 @@ static int run_frame(struct job *job, VbpError *error)
         if (job->options->at_time || job->options->number > 0)
             return error_set(error, VBP_ERROR_ARGUMENT,
                              "%s: --at is past the end: a ready input is frame 0", job->name);
+        result = check_shape(job, error);
+        if (result != VBP_OK)
+            return result;
         result = vbp_runner_run_input(job->runner, input, length, error);
         if (result != VBP_OK)
             return error_prefix(error, "%s: ", job->name);

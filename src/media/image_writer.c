@@ -13,10 +13,15 @@
 #define PNG_FILTER      "paeth"
 #define PNG_COMPRESSION 6
 
-/* Encodes a picture in a layout that PNG has. */
-static int encode(const char *path, const AVFrame *picture, AVPacket *packet, VbpError *error)
+/*
+ * Encodes a picture in a layout that the codec has: PNG, or JPEG with a quantiser of 2 (best)
+ * to 31.
+ */
+static int encode(const char *path, const AVFrame *picture, int quantiser, AVPacket *packet,
+                  VbpError *error)
 {
-    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_PNG);
+    const AVCodec *codec =
+        avcodec_find_encoder(quantiser > 0 ? AV_CODEC_ID_MJPEG : AV_CODEC_ID_PNG);
     AVCodecContext *encoder = NULL;
     AVDictionary *settings = NULL;
     int code = AVERROR_ENCODER_NOT_FOUND;
@@ -32,9 +37,15 @@ static int encode(const char *path, const AVFrame *picture, AVPacket *packet, Vb
     encoder->height = picture->height;
     encoder->pix_fmt = (enum AVPixelFormat)picture->format;
     encoder->time_base = (AVRational){1, 1};
-    encoder->compression_level = PNG_COMPRESSION;
     encoder->thread_count = 1;
-    av_dict_set(&settings, "pred", PNG_FILTER, 0);
+    if (quantiser > 0) {
+        encoder->color_range = AVCOL_RANGE_JPEG;
+        encoder->flags |= AV_CODEC_FLAG_QSCALE;
+        encoder->global_quality = FF_QP2LAMBDA * quantiser;
+    } else {
+        encoder->compression_level = PNG_COMPRESSION;
+        av_dict_set(&settings, "pred", PNG_FILTER, 0);
+    }
     code = avcodec_open2(encoder, codec, &settings);
     if (code >= 0)
         code = avcodec_send_frame(encoder, picture);
@@ -48,14 +59,14 @@ done:
     return code < 0 ? ffmpeg_error(error, code, "cannot encode %s", path) : VBP_OK;
 }
 
-static int write_png(const char *path, const AVFrame *picture, VbpError *error)
+static int write_encoded(const char *path, const AVFrame *picture, int quantiser, VbpError *error)
 {
     AVPacket *packet = av_packet_alloc();
     int result;
 
     if (!packet)
         return error_out_of_memory(error);
-    result = encode(path, picture, packet, error);
+    result = encode(path, picture, quantiser, packet, error);
     if (result == VBP_OK)
         result = file_write(path, packet->data, (size_t)packet->size, error);
     av_packet_free(&packet);
@@ -82,7 +93,7 @@ int image_write_picture(const char *path, const AVFrame *picture, VbpError *erro
         error_prefix(error, "cannot write %s: ", path);
         goto done;
     }
-    result = write_png(path, converted, error);
+    result = write_encoded(path, converted, 0, error);
 done:
     av_frame_free(&converted);
     scaler_free(&scaler);
@@ -109,7 +120,43 @@ int image_write_pixels(const char *path, const uint8_t *pixels, int width, int h
     for (int y = 0; y < height; y++)
         memcpy(picture->data[0] + (ptrdiff_t)picture->linesize[0] * y, pixels + stride * y,
                (size_t)width * (size_t)channels);
-    result = write_png(path, picture, error);
+    result = write_encoded(path, picture, 0, error);
     av_frame_free(&picture);
+    return result;
+}
+
+int image_write_jpeg(const char *path, const uint8_t *rgb, int width, int height, int quantiser,
+                     VbpError *error)
+{
+    struct frame_pool *pools[2] = {NULL, NULL};
+    struct scaler *scaler = NULL;
+    AVFrame *converted = NULL, *picture = NULL;
+    int result = VBP_ERROR_MEMORY;
+
+    if (width < 1 || height < 1 || quantiser < 2 || quantiser > 31)
+        return error_set(error, VBP_ERROR_ARGUMENT, "cannot write %s: %d x %d pixels, quantiser %d",
+                         path, width, height, quantiser);
+    picture = frame_pool_take(&pools[0], AV_PIX_FMT_RGB24, width, height, error);
+    converted =
+        picture ? frame_pool_take(&pools[1], AV_PIX_FMT_YUVJ420P, width, height, error) : NULL;
+    if (!converted)
+        goto done;
+    for (int y = 0; y < height; y++)
+        memcpy(picture->data[0] + (ptrdiff_t)picture->linesize[0] * y,
+               rgb + (size_t)3 * (size_t)width * (size_t)y, (size_t)3 * (size_t)width);
+    converted->color_range = AVCOL_RANGE_JPEG;
+    converted->colorspace = AVCOL_SPC_SMPTE170M;
+    converted->quality = FF_QP2LAMBDA * quantiser;
+    result = scaler_run(&scaler, converted, picture, error);
+    if (result != VBP_OK)
+        error_prefix(error, "cannot write %s: ", path);
+    else
+        result = write_encoded(path, converted, quantiser, error);
+done:
+    av_frame_free(&picture);
+    av_frame_free(&converted);
+    scaler_free(&scaler);
+    frame_pool_free(&pools[0]);
+    frame_pool_free(&pools[1]);
     return result;
 }

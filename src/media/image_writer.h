@@ -1,4 +1,4 @@
-/* PNG pictures, through FFmpeg's encoder. */
+/* PNG and JPEG pictures, through FFmpeg's encoder. */
 #ifndef VBP_MEDIA_IMAGE_WRITER_H
 #define VBP_MEDIA_IMAGE_WRITER_H
 
@@ -15,5 +15,11 @@ int image_write_picture(const char *path, const AVFrame *picture, VbpError *erro
 /* Writes packed pixels: gray (channels 1), RGB (3) or RGBA (4), stride in bytes. */
 int image_write_pixels(const char *path, const uint8_t *pixels, int width, int height, int channels,
                        ptrdiff_t stride, VbpError *error);
+
+/*
+ * Writes packed RGB pixels as a JPEG with halved chroma, all or nothing. quantiser: 2 (best) to 31.
+ */
+int image_write_jpeg(const char *path, const uint8_t *rgb, int width, int height, int quantiser,
+                     VbpError *error);
 
 #endif

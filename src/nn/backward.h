@@ -56,7 +56,11 @@ const float *backward_output(const struct backward *backward, int output);
  * Gradients of a loss of the last forward's outputs. output_gradients[o]: d loss / d output o,
  * batch x elements (NULL: zero). d loss / d parameters is ADDED to `gradients` (parameters.total
  * floats; NULL: not wanted). d loss / d input goes to input_gradient (batch x elements; NULL: not
- * wanted).
+ * wanted). Where a function has a kink its derivative is one of the two sides', for a rectifier 0;
+ * a maximum's gradient goes to the first of equal cells.
+ *
+ * VBP_ERROR_NUMERIC names the layer nearest the outputs whose gradient holds NaN or infinity,
+ * VBP_ERROR_ARGUMENT: no forward has succeeded. After a failure `gradients` is to be thrown away.
  */
 int backward_run(struct backward *backward, const float *const *output_gradients, float *gradients,
                  float *input_gradient, VbpError *error);

@@ -98,14 +98,14 @@ static void test_usage(void **state)
 
 static void test_help_and_version(void **state)
 {
-    static const char *const commands[] = {"watch", "export", "frame", "info"};
+    static const char *const commands[] = {"watch", "export", "frame", "info", "train", "eval"};
     struct process_result result = VBP_RUN("--version");
 
     (void)state;
     assert_int_equal(result.status, 0);
     assert_non_null(strstr(result.output, vbp_version()));
     process_free(&result);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         result = VBP_RUN(commands[i], "-h");
         assert_int_equal(result.status, 0);
         assert_non_null(strstr(result.output, commands[i]));
@@ -375,6 +375,15 @@ static void test_wrong_input_arrays(void **state)
 
     assert_int_equal(npy_write(path, NPY_FLOAT32, values, 1, (size_t[]){24}, NULL), VBP_OK);
     REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "1x1x66x200", "24");
+    {
+        float *turned = calloc(200 * 66, sizeof(float));
+
+        assert_non_null(turned);
+        assert_int_equal(npy_write(path, NPY_FLOAT32, turned, 2, (size_t[]){200, 66}, NULL),
+                         VBP_OK);
+        REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "200x66", "1x1x66x200");
+        free(turned);
+    }
     assert_int_equal(npy_write(path, NPY_UINT8, values, 4, (size_t[]){1, 2, 3, 4}, NULL), VBP_OK);
     REFUSED(VBP_RUN("frame", path, "-m", files->model, "-o", folder), "few.npy");
     expect_nothing_at(folder);

@@ -98,7 +98,7 @@ install_below() {
 }
 
 installs_and_uninstalls() {
-    local root=$scratch/root
+    local root="$scratch/the user's root" # with what a shell would split at
     install_below /usr DESTDIR="$root" install
     (cd "$root" && find . ! -type d | sort) >"$scratch/files"
     cat "$scratch/files"

@@ -64,4 +64,12 @@ void network_run(struct forward *forward, const struct graph *graph, const float
 double **reference_run(const struct graph *graph, const float *input);
 void reference_free(const struct graph *graph, double **values);
 
+/*
+ * The same for a batch of inputs: such a table for each. batch_statistics: batch normalisations use
+ * mean and variance of the batch, which then also stand in the place of the constants.
+ */
+double ***reference_run_batch(const struct graph *graph, const float *inputs, int batch,
+                              bool batch_statistics);
+void reference_free_batch(const struct graph *graph, double ***samples, int batch);
+
 #endif

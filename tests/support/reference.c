@@ -245,32 +245,97 @@ static double *to_doubles(const float *values, size_t count)
     return copy;
 }
 
-double **reference_run(const struct graph *graph, const float *input)
+/* Mean and variance over all samples, in the place of those that the graph has stored. */
+static void use_batch_statistics(const struct graph *graph, const struct node *node,
+                                 double ***samples, int batch)
 {
-    double **values = memory_array((size_t)graph->tensor_count, sizeof(*values));
+    const struct shape *shape = &graph->tensors[node->inputs[0]].shape;
+    int64_t channels = shape->extent[1];
+    double count = (double)batch * (double)count_of(shape) / (double)channels;
+    int64_t at[SHAPE_MAX_RANK];
 
-    assert_non_null(values);
-    for (int t = 0; t < graph->tensor_count; t++) {
-        const struct tensor *tensor = &graph->tensors[t];
+    for (int64_t c = 0; c < channels; c++) {
+        double mean = 0, variance = 0;
 
-        if (tensor->values || t == graph->input)
-            values[t] =
-                to_doubles(tensor->values ? tensor->values : input, count_of(&tensor->shape));
+        for (int pass = 0; pass < 2; pass++) {
+            for (int sample = 0; sample < batch; sample++) {
+                for (size_t element = 0; element < count_of(shape); element++) {
+                    double value = samples[sample][node->inputs[0]][element];
+
+                    coordinates(shape, element, at);
+                    if (at[1] != c)
+                        continue;
+                    if (pass == 0)
+                        mean += value / count;
+                    else
+                        variance += (value - mean) * (value - mean) / count;
+                }
+            }
+        }
+        for (int sample = 0; sample < batch; sample++) {
+            samples[sample][node->inputs[3]][c] = mean;
+            samples[sample][node->inputs[4]][c] = variance;
+        }
+    }
+}
+
+static void run_node(const struct graph *graph, const struct node *node, double **values)
+{
+    const struct shape *shape = &graph->tensors[node->output].shape;
+    struct values in[8];
+
+    assert_in_range(node->input_count, 1, 8);
+    for (int slot = 0; slot < node->input_count; slot++)
+        in[slot] =
+            (struct values){&graph->tensors[node->inputs[slot]].shape, values[node->inputs[slot]]};
+    values[node->output] = memory_array(count_of(shape), sizeof(double));
+    assert_non_null(values[node->output]);
+    for (size_t element = 0; element < count_of(shape); element++)
+        values[node->output][element] = evaluate(node, in, shape, element);
+}
+
+double ***reference_run_batch(const struct graph *graph, const float *inputs, int batch,
+                              bool batch_statistics)
+{
+    size_t elements = count_of(&graph->tensors[graph->input].shape);
+    double ***samples = memory_array((size_t)batch, sizeof(*samples));
+
+    assert_non_null(samples);
+    for (int sample = 0; sample < batch; sample++) {
+        samples[sample] = memory_array((size_t)graph->tensor_count, sizeof(**samples));
+        assert_non_null(samples[sample]);
+        for (int t = 0; t < graph->tensor_count; t++) {
+            const struct tensor *tensor = &graph->tensors[t];
+
+            if (tensor->values)
+                samples[sample][t] = to_doubles(tensor->values, count_of(&tensor->shape));
+        }
+        samples[sample][graph->input] = to_doubles(inputs + (size_t)sample * elements, elements);
     }
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
-        const struct shape *shape = &graph->tensors[node->output].shape;
-        struct values in[8];
 
-        assert_in_range(node->input_count, 1, 8);
-        for (int slot = 0; slot < node->input_count; slot++)
-            in[slot] = (struct values){&graph->tensors[node->inputs[slot]].shape,
-                                       values[node->inputs[slot]]};
-        values[node->output] = memory_array(count_of(shape), sizeof(double));
-        assert_non_null(values[node->output]);
-        for (size_t element = 0; element < count_of(shape); element++)
-            values[node->output][element] = evaluate(node, in, shape, element);
+        if (node->kind == NODE_BATCH_NORM && batch_statistics)
+            use_batch_statistics(graph, node, samples, batch);
+        for (int sample = 0; sample < batch; sample++)
+            run_node(graph, node, samples[sample]);
     }
+    return samples;
+}
+
+void reference_free_batch(const struct graph *graph, double ***samples, int batch)
+{
+    for (int sample = 0; sample < batch; sample++)
+        reference_free(graph, samples[sample]);
+    free(samples);
+}
+
+double **reference_run(const struct graph *graph, const float *input)
+{
+    double ***samples = reference_run_batch(graph, input, 1, false);
+    double **values = samples[0];
+
+    free(samples);
     return values;
 }
 

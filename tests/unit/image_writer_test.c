@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "media/ffmpeg.h"
 #include "media/image_writer.h"
+#include "media/scale.h"
 #include "media/source.h"
 
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include <libavutil/pixdesc.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void read_back(const char *path, struct source **source, struct frame *frame)
@@ -137,6 +139,47 @@ static void writes_pictures(void **state)
                 (const uint8_t[]){235, 235, 235}, (const uint8_t[]){255, 255, 255}, true);
 }
 
+/* Flat colours come back within a few steps. */
+static void writes_jpeg(void **state)
+{
+    enum { WIDTH = 31, HEIGHT = 17 };
+    static const uint8_t colors[][3] = {
+        {200, 40, 60}, {20, 180, 90}, {128, 128, 128}, {255, 255, 255}};
+    const char *path = clip_path("picture.jpg");
+    static uint8_t pixels[HEIGHT][WIDTH][3];
+    VbpError error;
+
+    (void)state;
+    for (size_t c = 0; c < sizeof(colors) / sizeof(colors[0]); c++) {
+        struct scaler *scaler = NULL;
+        struct source *source;
+        struct frame frame;
+        AVFrame *rgb;
+
+        for (int i = 0; i < WIDTH * HEIGHT; i++)
+            memcpy(pixels[i / WIDTH][i % WIDTH], colors[c], 3);
+        assert_int_equal(image_write_jpeg(path, pixels[0][0], WIDTH, HEIGHT, 2, &error), VBP_OK);
+        read_back(path, &source, &frame);
+        rgb = av_frame_alloc();
+        assert_non_null(rgb);
+        rgb->format = AV_PIX_FMT_RGB24;
+        rgb->width = WIDTH;
+        rgb->height = HEIGHT;
+        rgb->color_range = AVCOL_RANGE_JPEG;
+        assert_int_equal(av_frame_get_buffer(rgb, 0), 0);
+        assert_int_equal(scaler_run(&scaler, rgb, frame.picture, &error), VBP_OK);
+        scaler_free(&scaler);
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < 3 * WIDTH; x++)
+                assert_true(abs(rgb->data[0][y * rgb->linesize[0] + x] - colors[c][x % 3]) <= 4);
+        av_frame_free(&rgb);
+        frame_release(&frame);
+        source_close(&source);
+    }
+    assert_int_equal(image_write_jpeg(path, pixels[0][0], WIDTH, HEIGHT, 1, &error),
+                     VBP_ERROR_ARGUMENT);
+}
+
 static void leaves_nothing_where_it_fails(void **state)
 {
     const char *path = clip_path("no/such/folder/picture.png");
@@ -165,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_pixels),
         cmocka_unit_test(writes_pictures),
+        cmocka_unit_test(writes_jpeg),
         cmocka_unit_test(leaves_nothing_where_it_fails),
     };
 

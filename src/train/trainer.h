@@ -1,0 +1,69 @@
+/*
+ * Training: epochs of batches over a data set, validation, early stopping, checkpoints. The work of
+ * a batch is split over threads; with the same seed and the same number of threads, the same
+ * weights come out, also when the run was interrupted and resumed.
+ */
+#ifndef VBP_TRAIN_TRAINER_H
+#define VBP_TRAIN_TRAINER_H
+
+#include "train/loader.h"
+#include "train/optimiser.h"
+
+enum loss {
+    LOSS_SQUARED, /* (y - t)^2 / 2 */
+    LOSS_HUBER    /* the same up to |y - t| = delta, delta * (|y - t| - delta / 2) beyond */
+};
+
+struct epoch_report {
+    int epoch; /* finished epochs */
+    double training_loss, validation_loss;
+    double validation_error; /* mean |y - t|, in the targets' unit; NaN without validation */
+    double samples_per_second;
+    double rate;
+    bool best;
+};
+
+struct train_options {
+    int epochs, batch, threads;
+    uint64_t seed;
+    enum loss loss;
+    double huber_delta;
+    struct optimiser_options optimiser;
+    bool cosine;            /* the learning rate falls to 0 along half a cosine over the epochs */
+    int patience;           /* epochs without a better validation loss before it stops; 0: never */
+    int output;             /* index in graph->outputs; its first value is trained */
+    const char *checkpoint; /* file written after every epoch; NULL: none */
+    bool resume;            /* from the checkpoint, if it exists */
+
+    /* Calls below are made on the caller's thread; any may be NULL. A result other than VBP_OK
+     * (with *error set) ends the training. */
+    void *context;
+    void (*progress)(void *context, int epoch, size_t done, size_t total, double loss);
+    int (*epoch_done)(void *context, const struct epoch_report *report, VbpError *error);
+    /* After so many epochs: 0, 0.1, 1, 4, 16, ... and at the end. The graph may be looked at. */
+    int (*moment)(void *context, double epochs, const struct graph *graph, VbpError *error);
+    bool (*stop)(
+        void *context); /* asked after every batch: true ends training after a checkpoint */
+};
+
+struct train_result {
+    int epochs; /* that were run in all, with those before a resumption */
+    int best_epoch;
+    double best_validation_loss, best_validation_error;
+    bool stopped; /* by options->stop */
+};
+
+/*
+ * Trains the weights of `graph` (finished, not shared). `validation` may have no samples (NULL):
+ * then the last weights win, else those of the best epoch. On failure the graph's weights are
+ * undefined.
+ */
+int train_run(struct graph *graph, struct loader *training, struct loader *validation,
+              const struct train_options *options, struct train_result *result, VbpError *error);
+
+/* Mean loss and mean |y - t|, in the targets' unit, over one pass of the loader. */
+int train_evaluate(const struct graph *graph, struct loader *loader,
+                   const struct train_options *options, double *loss, double *error_mean,
+                   VbpError *error);
+
+#endif
