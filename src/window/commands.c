@@ -196,7 +196,10 @@ void window_handle_event(struct window *window, const SDL_Event *event)
         window->screen_stale = true;
         break;
     case SDL_KEYDOWN:
-        window->key_repeats = event->key.repeat != 0;
+        /* SDL also takes a quick second press for a repetition; but only the key that was pressed
+         * last can repeat. */
+        window->key_repeats = event->key.repeat && event->key.keysym.scancode == window->last_key;
+        window->last_key = event->key.keysym.scancode;
         asked = keys_find_code(event->key.keysym.sym, event->key.keysym.mod);
         obey_key(window, &asked);
         break;

@@ -225,6 +225,8 @@ static int draw(struct window *window, bool new_frame, double *deadline, VbpErro
 
 static void show_next(struct window *window, const struct player_frame *next, double now)
 {
+    if (!window->player.has_current)
+        osd_show_assumptions(window->osd, now + ASSUMPTIONS_SHOWN);
     pipeline_release(window->pipeline, &window->current);
     window->current = window->ahead[0];
     window->ahead[0] = (struct analysed_frame){0};
@@ -418,7 +420,6 @@ int window_run(const struct window_options *options, struct statistics *statisti
     start = window_now();
     if (result == VBP_OK) {
         osd_show_hud(window.osd, true);
-        osd_show_assumptions(window.osd, start + ASSUMPTIONS_SHOWN);
         if (options->start > 0)
             player_seek_to(&window.player, options->start);
         result = run_loop(&window, error);

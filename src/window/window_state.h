@@ -35,9 +35,10 @@ struct window {
 
     struct annotate_options annotate;
     bool hud_shown, keys_shown;
-    bool key_repeats;   /* the text that comes next is a key held down */
-    bool picture_stale; /* the current frame must be drawn again */
-    bool screen_stale;  /* the screen must be drawn again */
+    SDL_Scancode last_key; /* pressed */
+    bool key_repeats;      /* the text that comes next is a key held down */
+    bool picture_stale;    /* the current frame must be drawn again */
+    bool screen_stale;     /* the screen must be drawn again */
     bool quit;
     char title[256];
 
