@@ -307,20 +307,27 @@ static int translate_graph(struct onnx_loader *loader, VbpError *error)
 }
 
 /*
- * The size of an open input is said by the card inside the file, unless the hints outrank it. A
- * card that cannot be read is reported by whoever uses it.
+ * The size of an open input is said by the card inside the file, unless the hints outrank it. What
+ * is wrong with a card is reported by whoever uses it; only a lack of memory is told here.
  */
-static void size_from_card(const char *json, struct model_hints *hints)
+static int size_from_card(const char *json, struct model_hints *hints, VbpError *error)
 {
     struct card card;
+    int result;
 
-    if (!json || hints->outranks_file || card_parse(json, &card, NULL) != VBP_OK)
-        return;
+    if (!json || hints->outranks_file)
+        return VBP_OK;
+    result = card_parse(json, &card, NULL);
+    if (result == VBP_ERROR_MEMORY)
+        return error_out_of_memory(error);
+    if (result != VBP_OK)
+        return VBP_OK;
     if (card.input.has_size) {
         hints->input_width = card.input.width;
         hints->input_height = card.input.height;
     }
     card_free(&card);
+    return VBP_OK;
 }
 
 int onnx_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,
@@ -356,7 +363,8 @@ int onnx_load(const unsigned char *bytes, size_t length, const struct model_hint
         result = describe(&loader, error);
     if (result == VBP_OK)
         result = read_card(model, embedded_card, error);
-    size_from_card(*embedded_card, &own_hints);
+    if (result == VBP_OK)
+        result = size_from_card(*embedded_card, &own_hints, error);
     if (result == VBP_OK)
         result = count_values(&loader, error);
     if (result == VBP_OK)
