@@ -36,7 +36,7 @@ static const char common_help[] =
     "      --even             even out the checkerboard of kernels that strides do not divide\n"
     "      --threads N        threads for decoding and encoding (default: all cores)\n"
     "  -q, --quiet            no messages, no progress bar\n"
-    "  -v, --verbose          more messages\n"
+    "  -v, --verbose          also what the model is and where its card came from\n"
     "  -y, --overwrite        replace existing output\n"
     "  -h, --help             this text\n";
 
