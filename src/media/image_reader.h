@@ -1,4 +1,4 @@
-/* Reads single pictures, many of them: what source gives for the same file, in half the time. */
+/* Reads single pictures, many of them: what source gives for the same file, without opening one. */
 #ifndef VBP_MEDIA_IMAGE_READER_H
 #define VBP_MEDIA_IMAGE_READER_H
 
