@@ -28,6 +28,7 @@ enum {
     OPTION_EPOCHS,
     OPTION_BATCH,
     OPTION_LOSS,
+    OPTION_SPARSITY,
     OPTION_SEED,
     OPTION_PATIENCE,
     OPTION_HOLD_OUT,
@@ -132,6 +133,7 @@ static bool take_amount(struct train_command *command, int option, const char *v
                    {OPTION_MOMENTUM, "--momentum", 0.9999},
                    {OPTION_DECAY, "--weight-decay", 100},
                    {OPTION_HOLD_OUT, "--hold-out", 0.9},
+                   {OPTION_SPARSITY, "--sparsity", 100},
                    {OPTION_SHIFT, "--shift", 0.5},
                    {OPTION_BRIGHTNESS, "--brightness", 1},
                    {OPTION_SHADOW, "--shadow", 1},
@@ -158,6 +160,9 @@ static bool take_amount(struct train_command *command, int option, const char *v
         break;
     case OPTION_HOLD_OUT:
         command->hold_out = number;
+        break;
+    case OPTION_SPARSITY:
+        command->train.sparsity = number;
         break;
     case OPTION_SHIFT:
         command->augmentation.shift = number;
@@ -217,6 +222,24 @@ static bool take_count(struct train_command *command, int option, const char *va
     }
 }
 
+/* "mse", "huber" or "huber:DELTA". */
+static bool take_loss(struct train_options *train, const char *value)
+{
+    static const char with_delta[] = "huber:";
+    int choice = 0;
+
+    if (strncmp(value, with_delta, sizeof(with_delta) - 1) == 0) {
+        train->loss = LOSS_HUBER;
+        return parse_number("--loss huber", value + sizeof(with_delta) - 1, 1e-4, 1e4,
+                            &train->huber_delta);
+    }
+    if (!parse_word("--loss", value, "mse", "huber", &choice))
+        return false;
+    train->loss = choice ? LOSS_HUBER : LOSS_SQUARED;
+    train->huber_delta = 1;
+    return true;
+}
+
 static bool take_option(void *context, int option, const char *value)
 {
     struct train_command *command = context;
@@ -264,10 +287,7 @@ static bool take_option(void *context, int option, const char *value)
         return true;
     }
     case OPTION_LOSS:
-        if (!parse_word("--loss", value, "mse", "huber", &choice))
-            return false;
-        command->train.loss = choice ? LOSS_HUBER : LOSS_SQUARED;
-        return true;
+        return take_loss(&command->train, value);
     case OPTION_EPOCHS:
     case OPTION_BATCH:
     case OPTION_SEED:
@@ -544,6 +564,7 @@ static int run(int argc, char **argv)
         {"epochs", required_argument, NULL, OPTION_EPOCHS},
         {"batch", required_argument, NULL, OPTION_BATCH},
         {"loss", required_argument, NULL, OPTION_LOSS},
+        {"sparsity", required_argument, NULL, OPTION_SPARSITY},
         {"seed", required_argument, NULL, OPTION_SEED},
         {"patience", required_argument, NULL, OPTION_PATIENCE},
         {"hold-out", required_argument, NULL, OPTION_HOLD_OUT},
@@ -626,7 +647,13 @@ const struct command command_train = {
         "      --momentum X          of sgd (default 0.9)\n"
         "      --weight-decay X      apart from the gradient (default 0)\n"
         "      --cosine              learning rate falls to 0 along half a cosine\n"
-        "      --loss KIND           mse (default), huber\n"
+        "      --loss KIND           mse (default), huber, huber:X (square up to X standard "
+        "deviations\n"
+        "                            of the labels, 1 unless given; linear beyond)\n"
+        "      --sparsity X          also hold the mean of each level's values down, with this "
+        "weight:\n"
+        "                            what does not serve the steering goes dark in the mask "
+        "(default 0)\n"
         "      --patience N          epochs without a better result before it ends (default: all)\n"
         "      --hold-out X          share of the drives held out (default 0.2); of a single drive "
         "the\n"

@@ -340,6 +340,28 @@ static void begin_run(struct backward *backward, const float *const *output_grad
     }
 }
 
+void backward_penalise_levels(struct backward *backward, float weight)
+{
+    backward->level_penalty = weight;
+}
+
+/* The gradient of the penalty on a level, on top of what its readers passed on. */
+static void add_level_penalty(struct backward *backward, int tensor)
+{
+    const struct buffer *buffer = &backward->buffers[tensor];
+    struct buffer *storage = &backward->buffers[buffer->storage];
+    size_t count = (size_t)backward->batch * buffer->elements;
+    float slope = backward->level_penalty / (float)buffer->elements;
+
+    if (!storage->values || !storage->gradient)
+        return;
+    if (!storage->reached)
+        memset(storage->gradient, 0, count * sizeof(float));
+    storage->reached = true;
+    for (size_t i = 0; i < count; i++)
+        storage->gradient[i] += storage->values[i] > 0 ? slope : 0;
+}
+
 /* True where there is a gradient and somebody wants what the node makes of it. */
 static bool is_needed(const struct backward *backward, const struct node *node)
 {
@@ -384,6 +406,7 @@ int backward_run(struct backward *backward, const float *const *output_gradients
 {
     const struct graph *graph = backward->graph;
     const struct buffer *input = &backward->buffers[graph->input];
+    int level = backward->level_penalty != 0 ? graph->level_count - 1 : -1;
     int result;
 
     if (backward->batch == 0)
@@ -392,6 +415,9 @@ int backward_run(struct backward *backward, const float *const *output_gradients
     backward->to_input = input_gradient != NULL;
     begin_run(backward, output_gradients, input_gradient);
     for (int i = graph->node_count - 1; i >= 0; i--) {
+        /* Levels are in the order of the nodes that make them. */
+        if (level >= 0 && graph->levels[level] == graph->nodes[i].output)
+            add_level_penalty(backward, graph->levels[level--]);
         if (is_needed(backward, &graph->nodes[i]))
             backward_node_gradient(backward, i);
     }

@@ -66,6 +66,13 @@ int backward_run(struct backward *backward, const float *const *output_gradients
                  float *input_gradient, VbpError *error);
 
 /*
+ * From now on the loss of backward_run has another term: for each sample and each level (outputs of
+ * rectifiers that VisualBackProp averages) `weight` times the mean of max(0, value) over the level.
+ * What does not serve the loss goes dark under it, so that masks show less of it. 0: no such term.
+ */
+void backward_penalise_levels(struct backward *backward, float weight);
+
+/*
  * After a forward with NORMALISE_BATCH: moves the stored statistics of `graph` (the one given to
  * backward_create, not const here) by `momentum` towards those of the batch (variance unbiased).
  */

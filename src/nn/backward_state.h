@@ -43,6 +43,7 @@ struct backward {
     int capacity;
     int batch; /* of the last forward; 0: there was none */
     enum normalisation normalisation;
+    float level_penalty;
 
     /* During a run. */
     float *gradients;

@@ -47,6 +47,7 @@ static uint64_t settings_hash(const struct train_options *options, size_t traini
                               options->threads,
                               options->loss,
                               options->huber_delta,
+                              options->sparsity,
                               options->optimiser.kind,
                               options->optimiser.rate,
                               options->optimiser.momentum,

@@ -28,6 +28,7 @@ struct train_options {
     uint64_t seed;
     enum loss loss;
     double huber_delta;
+    double sparsity; /* weight of the mean of each level's positive values in the loss */
     struct optimiser_options optimiser;
     bool cosine;            /* the learning rate falls to 0 along half a cosine over the epochs */
     int patience;           /* epochs without a better validation loss before it stops; 0: never */

@@ -89,6 +89,8 @@ static int run_part(struct worker *worker)
     measure(worker);
     if (!workers->with_gradients)
         return VBP_OK;
+    backward_penalise_levels(worker->backward,
+                             (float)(workers->options->sparsity / workers->batch->count));
     return backward_run(worker->backward, worker->output_gradients, worker->gradients, NULL,
                         &worker->error);
 }

@@ -158,8 +158,6 @@ static void test_outputs_in_the_middle(void **state)
     gradients_end(&gradients);
 }
 
-/* ---- Batches -------------------------------------------------------------------------------- */
-
 static void check_alike(const float *got, const float *want, size_t count, const char *what)
 {
     double largest = 0;
@@ -168,6 +166,81 @@ static void check_alike(const float *got, const float *want, size_t count, const
         largest = fmax(largest, fabs((double)want[i]));
     for (size_t i = 0; i < count; i++)
         check_close((double)got[i], (double)want[i], 1e-5 * largest, what);
+}
+
+/* Levels behind a convolution, behind another one (not a plain rectifier), behind a batch norm. */
+static struct graph *three_levels(bool marked)
+{
+    struct graph *graph = network_begin();
+    int x = network_input(graph, 4, 7, 9), levels[3];
+    VbpError error;
+
+    x = network_convolution(graph, x, 5, window_square(3, 1, 1), 1, true);
+    x = levels[0] = network_relu(graph, x);
+    x = network_convolution(graph, x, 6, window_square(3, 2, 0), 1, true);
+    x = levels[1] = network_activation(graph, x, ACTIVATION_ELU);
+    x = network_convolution(graph, x, 4, window_square(2, 1, 0), 1, true);
+    x = levels[2] = network_relu(graph, network_batch_norm(graph, x));
+    x = network_dense(graph, network_flatten(graph, x), 2);
+    for (int i = 0; i < 3 && marked; i++)
+        assert_int_equal(graph_mark_output(graph, levels[i], &error), VBP_OK);
+    network_finish(graph, x);
+    assert_int_equal(graph->level_count, 3);
+    return graph;
+}
+
+static void copy_constants(struct graph *to, const struct graph *from)
+{
+    for (int t = 0; t < from->tensor_count; t++) {
+        if (from->tensors[t].values)
+            memcpy(to->tensors[t].values, from->tensors[t].values,
+                   network_elements(from, t) * sizeof(float));
+    }
+}
+
+/*
+ * The penalty is a loss of its own: as if each level were an output whose positive values count
+ * weight / elements. It reaches the layers also where no other gradient comes in.
+ */
+static void test_level_penalty(void **state)
+{
+    enum { BATCH = 3 };
+    static const float weight = 0.3F;
+    const float *none[1] = {NULL};
+    struct graph *marked = three_levels(true), *plain = three_levels(false);
+    size_t inputs = BATCH * network_elements(marked, marked->input);
+    struct gradients wanted, gradients;
+    float *parameters, *input;
+    VbpError error;
+
+    (void)state;
+    copy_constants(plain, marked);
+    gradients_begin(&wanted, marked, BATCH, NORMALISE_STORED);
+    for (int o = 0; o < marked->output_count; o++) {
+        size_t elements = network_elements(marked, marked->outputs[o]);
+        const float *values = backward_output(wanted.backward, o);
+        bool is_level = marked->tensors[marked->outputs[o]].shape.rank == 4;
+
+        for (size_t e = 0; e < BATCH * elements; e++)
+            wanted.output_weights[o][e] = is_level && values[e] > 0 ? weight / (float)elements : 0;
+    }
+    gradients_run(&wanted);
+
+    gradients_begin(&gradients, plain, BATCH, NORMALISE_STORED);
+    parameters = guarded_floats(gradients.parameters.total);
+    memset(parameters, 0, gradients.parameters.total * sizeof(float));
+    input = guarded_floats(inputs);
+    memcpy(backward_input(gradients.backward), wanted.input, inputs * sizeof(float));
+    assert_int_equal(backward_forward(gradients.backward, BATCH, NORMALISE_STORED, &error), VBP_OK);
+    backward_penalise_levels(gradients.backward, weight);
+    assert_int_equal(backward_run(gradients.backward, none, parameters, input, &error), VBP_OK);
+    check_alike(parameters, wanted.parameter_gradient, gradients.parameters.total, "parameter");
+    check_alike(input, wanted.input_gradient, inputs, "input");
+    assert_true(parameters[0] != 0);
+    guarded_free(parameters);
+    guarded_free(input);
+    gradients_end(&wanted);
+    gradients_end(&gradients);
 }
 
 /* A batch must be what its samples are one by one; and a short batch what it is alone. */
@@ -440,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_parameters),
         cmocka_unit_test_setup(test_wanted_gradients, random_setup),
         cmocka_unit_test_setup(test_outputs_in_the_middle, random_setup),
+        cmocka_unit_test_setup(test_level_penalty, random_setup),
         cmocka_unit_test_setup(test_batch_of_singles, random_setup),
         cmocka_unit_test_setup(test_batch_sizes, random_setup),
         cmocka_unit_test_setup(test_statistics_move, random_setup),
