@@ -68,8 +68,13 @@ int builder_add(struct dataset_builder *builder, char *image, double steering, i
     }
     /* A drive counts from its first image on, so that the numbers have no gaps. */
     if (!builder->drive_begun) {
+        if (!memory_grow((void **)&dataset->drives, &builder->drive_capacity,
+                         (size_t)dataset->drive_count + 1, sizeof(*dataset->drives))) {
+            free(image);
+            return error_out_of_memory(error);
+        }
+        dataset->drives[dataset->drive_count++] = (struct drive){0};
         builder->drive_begun = true;
-        dataset->drive_count++;
     }
     dataset->samples[dataset->count++] = (struct sample){.image = image,
                                                          .steering = steering,
@@ -276,7 +281,10 @@ void dataset_close(struct dataset **dataset)
         return;
     for (size_t i = 0; i < closed->count; i++)
         free(closed->samples[i].image);
+    for (int d = 0; d < closed->drive_count; d++)
+        dataset_free_drive(&closed->drives[d]);
     free(closed->samples);
+    free(closed->drives);
     free(closed->first_missing);
     free(closed);
     *dataset = NULL;

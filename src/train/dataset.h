@@ -17,9 +17,16 @@ struct sample {
     signed char camera; /* -1 left, 0 centre, 1 right */
 };
 
+/* What a roadsim folder tells of its drive; all zero elsewhere. */
+struct drive {
+    char *weather, *road;    /* "rain", "country"; NULL: not told */
+    double degrees_per_unit; /* degrees of the steering wheel per unit of the labels; 0: not told */
+};
+
 struct dataset {
     struct sample *samples; /* in the order of the recording, drive by drive */
     size_t count;
+    struct drive *drives; /* drive_count */
     int drive_count;
     size_t missing_images; /* images left out since they do not exist */
     char *first_missing;   /* one of them; NULL: none */
@@ -48,5 +55,12 @@ struct dataset_options {
 int dataset_open(struct dataset **dataset, const char *path, const struct dataset_options *options,
                  VbpError *error);
 void dataset_close(struct dataset **dataset);
+
+/*
+ * The path of the picture of what the sample's image shows (drawn by roadsim for its centre camera:
+ * one byte a pixel, 0 where there is no lane marking, road edge or vehicle), to be freed. NULL
+ * where there is none, or without memory.
+ */
+char *dataset_find_truth(const struct sample *sample);
 
 #endif

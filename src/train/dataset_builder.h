@@ -17,8 +17,9 @@
 struct dataset_builder {
     struct dataset *dataset;
     struct dataset_options options;
-    size_t capacity; /* of dataset->samples */
-    long records;    /* seen so far, chosen or not */
+    size_t capacity;       /* of dataset->samples */
+    size_t drive_capacity; /* of dataset->drives */
+    long records;          /* seen so far, chosen or not */
     bool drive_begun;
     bool has_time;
     double time; /* of the record before, seconds */
@@ -55,6 +56,13 @@ bool dataset_is_file(const char *path);
 
 /* FOLDER/NAME exists. */
 bool dataset_has(const char *folder, const char *name);
+
+/*
+ * Reads FOLDER/drive.json, which roadsim writes, into *drive; what is not there or not as roadsim
+ * writes it stays not told. False if the folder has no such file.
+ */
+bool dataset_read_drive(const char *folder, struct drive *drive);
+void dataset_free_drive(struct drive *drive);
 
 /* ---- Readers: each adds the samples of one folder, and says its kind ------------------------- */
 

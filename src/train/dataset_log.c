@@ -8,9 +8,6 @@
 
 #define IMAGE_FOLDER "IMG"
 
-/* What roadsim puts beside its logs. */
-#define ROADSIM_MARK "drive.json"
-
 /* Fields of a log without a header: centre, left, right, steering, throttle, brake, speed. */
 #define LEAST_FIELDS 4
 
@@ -161,18 +158,34 @@ static int read_records(struct dataset_builder *builder, struct csv *csv, const 
     return result == CSV_END ? VBP_OK : result;
 }
 
+/* A log of roadsim is one drive. */
+static bool describe_drive(struct dataset_builder *builder, const char *folder, int drive)
+{
+    struct dataset *dataset = builder->dataset;
+    struct drive described = {0};
+    bool is_roadsim = dataset_read_drive(folder, &described);
+
+    if (is_roadsim && dataset->drive_count > drive)
+        dataset->drives[drive] = described;
+    else
+        dataset_free_drive(&described);
+    return is_roadsim;
+}
+
 int dataset_read_log(struct dataset_builder *builder, const char *path, VbpError *error)
 {
     char *folder = folder_of(path);
+    int drive = builder->dataset->drive_count;
     struct csv csv = {0};
     int result;
 
     if (!folder)
         return error_out_of_memory(error);
-    builder->dataset->kind = dataset_has(folder, ROADSIM_MARK) ? "roadsim" : "Udacity log";
     result = csv_open(&csv, path, DATASET_MAX_FILE, error);
     if (result == VBP_OK)
         result = read_records(builder, &csv, folder, error);
+    if (result == VBP_OK)
+        builder->dataset->kind = describe_drive(builder, folder, drive) ? "roadsim" : "Udacity log";
     csv_close(&csv);
     free(folder);
     return result;

@@ -11,7 +11,7 @@ cat >"$scratch/net.json" <<'NET'
                                   {"conv": 8, "kernel": 3, "stride": 2}, {"dense": 16}]}
 NET
 "$roadsim" --seed 4 --drives 4 --frames 15 --size 96x54 --samples 1 --fps 5 --cameras 1 -q \
-    --log "$scratch/set"
+    --log "$scratch/set" --truth log
 
 learns_and_shows() {
     "$vbp" train "$scratch/set" -o "$scratch/a.onnx" "${small[@]}" --epochs 4 --flip --shift 0.1 \
@@ -29,6 +29,24 @@ learns_and_shows() {
     "$vbp" eval "$scratch/set" -m "$scratch/a.onnx" --json >"$scratch/eval.json"
     expect_text "$scratch/eval.json" '"samples":[[:space:]]*60'
     expect_text "$scratch/eval.json" '"straight_mean_error"'
+    expect_text "$scratch/eval.json" '"degrees_per_unit":[[:space:]]*180'
+}
+
+# By weather and road as roadsim drew them, and where the mask lies.
+measures_by_kind() {
+    "$roadsim" --seed 5 --drives 2 --frames 3 --size 96x54 --samples 1 --cameras 1 -q \
+        --weather rain --road country --log "$scratch/kinds" --truth log
+    "$roadsim" --seed 6 --frames 4 --size 96x54 --samples 1 --cameras 1 -q --weather fog \
+        --road motorway --log "$scratch/kinds/drive_0003" --truth log
+    "$vbp" train "$scratch/kinds" -o "$scratch/untrained.onnx" "${small[@]}" --epochs 1 --lr 0
+    "$vbp" eval "$scratch/kinds" -m "$scratch/untrained.onnx" --truth >"$scratch/kinds.txt"
+    expect_text "$scratch/kinds.txt" '^degrees +samples .* lift$'
+    for group in 'fog +4' 'rain +6' 'country +6' 'motorway +4' 'all +10'; do
+        expect_text "$scratch/kinds.txt" "^$group .*%.*% +[0-9.]+$"
+    done
+    rm -r "$scratch/kinds"/*/truth
+    ! "$vbp" eval "$scratch/kinds" -m "$scratch/untrained.onnx" --truth 2>"$scratch/errors"
+    expect_text "$scratch/errors" 'no truth pictures'
 }
 
 # The same seed gives the same file.
@@ -99,6 +117,7 @@ refuses_bad_data() {
 }
 
 run_test learns_and_shows
+run_test measures_by_kind
 run_test repeats
 run_test survives_a_kill
 run_test fine_tunes

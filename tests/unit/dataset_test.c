@@ -289,8 +289,51 @@ static void reads_drives_in_the_order_of_their_names(void **state)
     assert_int_equal(dataset->samples[0].drive, 0);
     dataset_close(&dataset);
 
+    put("road/drive_0001/drive.json", "{\"weather\": \"rain\", \"road\": \"country\", "
+                                      "\"full_lock_degrees\": 180}");
+    put("road/drive_0001-b/drive.json",
+        "{\"weather\": \"\\u001b[2J\", \"road\": 7, \"full_lock_degrees\": -1}");
+    put("road/drive_0002/drive.json", "not JSON");
+    dataset = open_all("road");
+    assert_int_equal(dataset->drive_count, 3);
+    assert_string_equal(dataset->drives[0].weather, "rain");
+    assert_string_equal(dataset->drives[0].road, "country");
+    assert_true(dataset->drives[0].degrees_per_unit == 180);
+    for (int d = 1; d < 3; d++) {
+        assert_null(dataset->drives[d].weather);
+        assert_null(dataset->drives[d].road);
+        assert_true(dataset->drives[d].degrees_per_unit == 0);
+    }
+    dataset_close(&dataset);
+
     put("road/drive_0002/driving_log.csv", "center,steering\nIMG/c1.png,?\n");
     refuse("road", "drive_0002/driving_log.csv:2: the steering");
+}
+
+static char *truth_of(const char *image)
+{
+    char path[600];
+    struct sample sample = {.image = path};
+
+    snprintf(path, sizeof(path), "%s", scratch_path(image));
+    return dataset_find_truth(&sample);
+}
+
+static void finds_the_truth_of_a_picture(void **state)
+{
+    char *truth;
+
+    (void)state;
+    put("seen/truth/000007.png", "");
+    truth = truth_of("seen/IMG/center_000007.jpg");
+    assert_non_null(truth);
+    assert_true(file_same(truth, scratch_path("seen/truth/000007.png")));
+    free(truth);
+    assert_null(truth_of("seen/IMG/center_000008.jpg"));
+    assert_null(truth_of("seen/IMG/left_000007.jpg"));
+    assert_null(truth_of("seen/IMG/center_000007_1.jpg"));
+    assert_null(truth_of("seen/IMG/center_.jpg"));
+    assert_null(truth_of("seen/center_000007.jpg"));
 }
 
 static void refuses_what_is_no_data_set(void **state)
@@ -540,6 +583,7 @@ int main(void)
         cmocka_unit_test(pauses_part_drives),
         cmocka_unit_test(refuses_damaged_logs),
         cmocka_unit_test(reads_drives_in_the_order_of_their_names),
+        cmocka_unit_test(finds_the_truth_of_a_picture),
         cmocka_unit_test(refuses_what_is_no_data_set),
         cmocka_unit_test(reads_a_tub_v1),
         cmocka_unit_test(reads_a_tub_v2),
