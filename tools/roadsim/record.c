@@ -320,7 +320,8 @@ static int make_folders(const struct record_options *options, VbpError *error)
 
 /* ---- All of it ------------------------------------------------------------------------------ */
 
-int record_drive(const struct drive *drive, const struct record_options *options, VbpError *error)
+static int draw_all(const struct drive *drive, const struct record_options *options,
+                    VbpError *error)
 {
     int batch = options->threads * BATCH_A_THREAD, result;
     size_t pixels = (size_t)options->width * (size_t)options->height;
@@ -330,7 +331,7 @@ int record_drive(const struct drive *drive, const struct record_options *options
     struct frame_pool *pools[2] = {NULL, NULL};
 
     crew.slots = memory_array((size_t)batch, sizeof(*crew.slots));
-    result = workers && crew.slots ? make_folders(options, error) : error_out_of_memory(error);
+    result = workers && crew.slots ? VBP_OK : error_out_of_memory(error);
     for (int i = 0; i < batch && result == VBP_OK; i++) {
         crew.slots[i].rgb = memory_array(pixels, 3);
         crew.slots[i].truth = memory_array(pixels, 1);
@@ -363,8 +364,6 @@ int record_drive(const struct drive *drive, const struct record_options *options
         result = writer_finish(video, error);
     if (truth && result == VBP_OK)
         result = writer_finish(truth, error);
-    if (result == VBP_OK)
-        result = write_tables(drive, options, error);
     writer_close(&video);
     writer_close(&truth);
     frame_pool_free(&pools[0]);
@@ -377,5 +376,16 @@ int record_drive(const struct drive *drive, const struct record_options *options
     }
     free(crew.slots);
     free(workers);
+    return result;
+}
+
+int record_drive(const struct drive *drive, const struct record_options *options, VbpError *error)
+{
+    int result = make_folders(options, error);
+
+    if (result == VBP_OK && (options->video || options->log || options->truth))
+        result = draw_all(drive, options, error);
+    if (result == VBP_OK)
+        result = write_tables(drive, options, error);
     return result;
 }
