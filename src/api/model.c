@@ -449,16 +449,19 @@ const char *vbp_model_level_size(const VbpModel *model, int level, int *height, 
     return tensor->name;
 }
 
+/* Half a turn of the drawn wheel for full lock. */
+#define LOCK_DEGREES 180
+
 double model_wheel_degrees(const VbpModel *model, double steering)
 {
-    /* Half a turn of the drawn wheel for full lock; a family car's steering ratio and wheelbase. */
-    const double lock_degrees = 180, steering_ratio = 15, wheelbase_meters = 2.7;
+    /* A family car's steering ratio and wheelbase. */
+    const double steering_ratio = 15, wheelbase_meters = 2.7;
     double full_lock = model->card.output.has_full_lock ? model->card.output.full_lock : 1;
     double degrees = steering;
 
     switch (model->card.output.has_unit ? model->card.output.unit : CARD_NORMALIZED) {
     case CARD_NORMALIZED:
-        degrees = steering / full_lock * lock_degrees;
+        degrees = steering / full_lock * LOCK_DEGREES;
         break;
     case CARD_DEGREES:
         break;
@@ -470,6 +473,15 @@ double model_wheel_degrees(const VbpModel *model, double steering)
         break;
     }
     return model->card.output.positive_left ? -degrees : degrees;
+}
+
+double model_recorded_degrees(const VbpModel *model, double recorded)
+{
+    /* Of a model that was trained on such labels, full lock is that of the labels. */
+    bool same_unit = model && model->card.output.has_full_lock &&
+                     (!model->card.output.has_unit || model->card.output.unit == CARD_NORMALIZED);
+
+    return recorded / (same_unit ? model->card.output.full_lock : 1) * LOCK_DEGREES;
 }
 
 const char *model_unit_text(const VbpModel *model)

@@ -22,6 +22,12 @@ struct VbpModel {
 /* Degrees that a steering wheel shows for a steering value, positive to the right. */
 double model_wheel_degrees(const VbpModel *model, double steering);
 
+/*
+ * The same for a label of a recording: those are normalized, positive to the right, whatever the
+ * model's own unit is. model may be NULL.
+ */
+double model_recorded_degrees(const VbpModel *model, double recorded);
+
 /* Unit of the steering value, for people: "degrees", "rad", "1/m" or "" for normalised. */
 const char *model_unit_text(const VbpModel *model);
 

@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "media/dataset.h"
 #include "media/image_reader.h"
 #include "saliency/energy.h"
-#include "train/dataset.h"
 
 #include <cjson/cJSON.h>
 #include <limits.h>

@@ -5,6 +5,7 @@
 #include "vbp.h"
 
 #include <libavutil/frame.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct frame {
@@ -14,6 +15,8 @@ struct frame {
     double time;      /* presentation time, seconds from the first frame */
     double duration;  /* seconds this frame is meant to be shown; 0 unknown */
     int64_t serial;   /* seek that this frame belongs to */
+    bool has_recorded;
+    double recorded; /* what the recording says was steered, in its own unit */
 };
 
 /* A view of the frame's pixels for preprocessing; valid as long as the frame. */

@@ -3,14 +3,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/npy.h"
+#include "media/array.h"
 #include "media/convert.h"
+#include "media/image_reader.h"
+#include "media/sequence.h"
 #include "media/video.h"
 
-#include <libavutil/imgutils.h>
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
+#include <math.h>
 
 /* The longest side of a VbpImage. */
 #define MAX_SIDE 32768
@@ -21,9 +20,11 @@ struct source {
     struct interrupt interrupt;
     struct source_damage still_damage;
 
-    /* SOURCE_VIDEO */
+    /* SOURCE_VIDEO: one of the two */
     struct video *video;
-    struct converter *converter;
+    struct sequence *sequence;
+    size_t next_picture;         /* of the sequence, for the next read */
+    struct converter *converter; /* to the form of the first picture */
 
     /* SOURCE_IMAGE */
     AVFrame *still;
@@ -193,48 +194,73 @@ static int open_video(struct source *source, const struct source_options *option
     return result;
 }
 
-/* A uint8 array of height x width, or with 1, 3 or 4 channels behind, as a picture. */
-static int picture_of_array(struct source *source, const struct npy *array, VbpError *error)
+/* The next picture of the sequence that can be read, as it comes: SOURCE_FRAME, SOURCE_END. */
+static int read_picture(struct source *source, struct frame *frame, VbpError *error)
 {
-    size_t channels = array->rank == 3 ? array->extent[2] : 1;
-    bool fits = (array->rank == 2 || array->rank == 3) &&
-                (channels == 1 || channels == 3 || channels == 4) && array->extent[0] >= 1 &&
-                array->extent[0] <= MAX_SIDE && array->extent[1] >= 1 &&
-                array->extent[1] <= MAX_SIDE;
-    struct frame_pool *pool = NULL;
-    const uint8_t *pixel = array->data;
+    const struct sequence *sequence = source->sequence;
 
-    if (!fits) {
-        char shape[NPY_MAX_RANK * 24] = "";
-        size_t used = 0;
+    while (source->next_picture < sequence->count) {
+        const struct sequence_picture *picture = &sequence->pictures[source->next_picture];
+        int result;
 
-        for (int i = 0; i < array->rank; i++)
-            used += (size_t)snprintf(shape + used, sizeof(shape) - used, "%s%zu", i ? " x " : "",
-                                     array->extent[i]);
-        return error_set(error, VBP_ERROR_UNSUPPORTED,
-                         "%s: a uint8 array of shape %s is no picture "
-                         "(height x width, or that x 1, 3 or 4, is)",
-                         source->name, array->rank ? shape : "()");
-    }
-    source->still = frame_pool_take(&pool, channels == 1 ? AV_PIX_FMT_GRAY8 : AV_PIX_FMT_RGB24,
-                                    (int)array->extent[1], (int)array->extent[0], error);
-    frame_pool_free(&pool);
-    if (!source->still)
-        return VBP_ERROR_MEMORY;
-    for (int y = 0; y < source->still->height; y++) {
-        uint8_t *row = source->still->data[0] + (ptrdiff_t)source->still->linesize[0] * y;
-
-        for (int x = 0; x < source->still->width; x++, pixel += channels) {
-            *row++ = pixel[0];
-            if (channels > 1) {
-                *row++ = pixel[1];
-                *row++ = pixel[2];
-            }
+        if (atomic_load(&source->interrupt.requested))
+            return error_set(error, VBP_ERROR_CANCELLED, "%s: interrupted", source->name);
+        result = image_read(picture->path, frame, error);
+        if (result == VBP_ERROR_MEMORY)
+            return result;
+        if (result == VBP_OK) {
+            frame->number = (int64_t)source->next_picture;
+            frame->pts = picture->time;
+            frame->time = (double)picture->time / 1000;
+            frame->duration = (double)sequence_duration(sequence, source->next_picture) / 1000;
+            frame->has_recorded = !isnan(picture->recorded);
+            frame->recorded = frame->has_recorded ? picture->recorded : 0;
+            source->next_picture++;
+            return SOURCE_FRAME;
         }
+        source->still_damage.packets++;
+        source->next_picture++;
     }
-    source->still->color_range = AVCOL_RANGE_JPEG;
-    if (channels > 1)
-        source->still->colorspace = AVCOL_SPC_RGB;
+    return SOURCE_END;
+}
+
+static void describe_sequence(struct source *source)
+{
+    const struct sequence *sequence = source->sequence;
+    size_t last = sequence->count - 1;
+    int64_t end = sequence->pictures[last].time + sequence_duration(sequence, last);
+    struct source_info *info = &source->info;
+
+    info->kind = SOURCE_VIDEO;
+    info->time_base = (AVRational){1, 1000};
+    info->frame_rate = av_d2q((double)sequence->count * 1000 / (double)end, 1000);
+    info->sample_aspect_ratio = (AVRational){0, 1};
+    info->frame_count = (int64_t)sequence->count;
+    info->duration = (double)end / 1000;
+    info->seekable = true;
+}
+
+/* The first picture that can be read says what all of them come out as. */
+static int open_sequence(struct source *source, VbpError *error)
+{
+    static const struct orientation upright = {false, false, false};
+    struct frame frame;
+    int result = read_picture(source, &frame, error);
+
+    if (result == SOURCE_END)
+        return error->status; /* of the last picture that could not be read */
+    if (result != SOURCE_FRAME)
+        return result;
+    result = converter_create(&source->converter, frame.picture, upright, true, error);
+    frame_release(&frame);
+    if (result != VBP_OK) {
+        error_prefix(error, "%s: ", source->name);
+        return result;
+    }
+    converter_size(source->converter, &source->info.width, &source->info.height);
+    describe_sequence(source);
+    source->next_picture = 0;
+    source->still_damage.packets = 0;
     return VBP_OK;
 }
 
@@ -246,7 +272,7 @@ static int open_array(struct source *source, VbpError *error)
     if (result != VBP_OK)
         return result;
     if (array.type == NPY_UINT8) {
-        result = picture_of_array(source, &array, error);
+        result = array_picture(&source->still, source->name, &array, error);
         npy_free(&array);
         if (result == VBP_OK)
             describe_still(source);
@@ -261,28 +287,6 @@ static int open_array(struct source *source, VbpError *error)
     return VBP_OK;
 }
 
-/* By how the file begins, or by its ending. False where there is no such file. */
-static bool is_array(const char *name)
-{
-    static const char magic[6] = "\x93NUMPY";
-    const char *dot = strrchr(name, '.');
-    char start[sizeof(magic)];
-    struct stat status;
-    FILE *stream;
-    bool begins_like_one;
-
-    /* What is read from a pipe now would be missing later. */
-    if (stat(name, &status) != 0 || !S_ISREG(status.st_mode))
-        return false;
-    stream = fopen(name, "rb");
-    if (!stream)
-        return false;
-    begins_like_one = fread(start, 1, sizeof(start), stream) == sizeof(start) &&
-                      memcmp(start, magic, sizeof(start)) == 0;
-    fclose(stream);
-    return begins_like_one || (dot && strcasecmp(dot, ".npy") == 0);
-}
-
 int source_open(struct source **source, const char *name, const struct source_options *options,
                 VbpError *error)
 {
@@ -293,11 +297,12 @@ int source_open(struct source **source, const char *name, const struct source_op
     if (!made)
         return error_out_of_memory(error);
     made->name = memory_copy_text(name);
-    if (!made->name)
-        result = error_out_of_memory(error);
-    else if (is_array(name))
+    result = made->name ? sequence_open(&made->sequence, name, error) : error_out_of_memory(error);
+    if (result == VBP_OK && made->sequence)
+        result = open_sequence(made, error);
+    else if (result == VBP_OK && array_is_one(name))
         result = open_array(made, error);
-    else
+    else if (result == VBP_OK)
         result = open_video(made, options, error);
     if (result != VBP_OK) {
         source_close(&made);
@@ -314,6 +319,7 @@ void source_close(struct source **source)
     if (!closed)
         return;
     video_close(&closed->video);
+    sequence_close(&closed->sequence);
     converter_free(&closed->converter);
     av_frame_free(&closed->still);
     npy_free(&closed->input);
@@ -340,6 +346,31 @@ static int read_still(struct source *source, struct frame *frame, VbpError *erro
     return SOURCE_FRAME;
 }
 
+/* Brings the picture into the form of the first one. */
+static int convert(struct source *source, AVFrame **picture, VbpError *error)
+{
+    int result = converter_run(source->converter, picture, error);
+
+    if (result != VBP_OK)
+        error_prefix(error, "%s: ", source->name);
+    return result;
+}
+
+static int read_sequence(struct source *source, struct frame *frame, VbpError *error)
+{
+    int result = read_picture(source, frame, error);
+
+    if (result != SOURCE_FRAME)
+        return result;
+    result = convert(source, &frame->picture, error);
+    if (result != VBP_OK)
+        return result;
+    frame->picture->pts = frame->pts;
+    frame->picture->pkt_duration = llround(frame->duration * 1000);
+    frame->picture->time_base = source->info.time_base;
+    return SOURCE_FRAME;
+}
+
 int source_read(struct source *source, struct frame *frame, VbpError *error)
 {
     const AVRational time_base = source->info.time_base;
@@ -347,16 +378,16 @@ int source_read(struct source *source, struct frame *frame, VbpError *error)
     int result;
 
     *frame = (struct frame){0};
+    if (source->sequence)
+        return read_sequence(source, frame, error);
     if (!source->video)
         return read_still(source, frame, error);
     result = video_read(source->video, &picture, error);
     if (result != VIDEO_FRAME)
         return result == VIDEO_END ? SOURCE_END : result;
-    result = converter_run(source->converter, &picture.frame, error);
-    if (result != VBP_OK) {
-        error_prefix(error, "%s: ", source->name);
+    result = convert(source, &picture.frame, error);
+    if (result != VBP_OK)
         return result;
-    }
     frame->picture = picture.frame;
     frame->picture->pts = picture.pts;
     frame->picture->pkt_duration = picture.duration;
@@ -383,6 +414,12 @@ int source_seek_time(struct source *source, double time, VbpError *error)
     size_t low = 0, high;
     int result;
 
+    if (source->sequence) {
+        double milliseconds = floor(fmin(fmax(time, 0), 1e12) * 1000 + 1e-6);
+
+        source->next_picture = sequence_at(source->sequence, (int64_t)milliseconds);
+        return VBP_OK;
+    }
     if (!video)
         return seek_still(source, error);
     result = video_make_index(source->video, error);
@@ -418,6 +455,10 @@ int source_seek_number(struct source *source, int64_t number, VbpError *error)
         (number < 0 || number >= source->info.frame_count))
         return error_set(error, VBP_ERROR_ARGUMENT, "%s: has no frame %lld; it has %lld frames",
                          source->name, (long long)number, (long long)source->info.frame_count);
+    if (source->sequence) {
+        source->next_picture = (size_t)number;
+        return VBP_OK;
+    }
     return source->video ? video_seek(source->video, number, error) : seek_still(source, error);
 }
 

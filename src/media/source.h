@@ -1,5 +1,6 @@
 /*
- * Where pictures come from: a video file or URL that FFmpeg opens, a single image, a .npy file.
+ * Where pictures come from: a video file or URL that FFmpeg opens, a single image, a folder or
+ * printf pattern of images, a recording (Udacity log, Donkey tub, roadsim folder), a .npy file.
  * A source belongs to one thread, but for source_interrupt.
  */
 #ifndef VBP_MEDIA_SOURCE_H

@@ -137,6 +137,8 @@ struct hud_values annotate_hud_values(const VbpModel *model, const struct analys
                                 .frame_number = frame->frame.number,
                                 .time = frame->frame.time};
 
+    if (frame->frame.has_recorded)
+        values.recorded_degrees = model_recorded_degrees(model, frame->frame.recorded);
     if (frame->analysis) {
         values.steering = frame->analysis->steering;
         values.wheel_degrees = model_wheel_degrees(model, values.steering);

@@ -3,9 +3,9 @@
 #ifndef VBP_TRAIN_LOADER_H
 #define VBP_TRAIN_LOADER_H
 
+#include "media/dataset.h"
 #include "nn/preprocess.h"
 #include "train/augment.h"
-#include "train/dataset.h"
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 #ifndef VBP_TRAIN_SPLIT_H
 #define VBP_TRAIN_SPLIT_H
 
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 struct split {
     size_t *training, *validation; /* indices into dataset->samples */

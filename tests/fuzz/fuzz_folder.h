@@ -3,7 +3,7 @@
 #define VBP_TESTS_FUZZ_FOLDER_H
 
 #include "base/file.h"
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 #include <math.h>
 #include <stdio.h>

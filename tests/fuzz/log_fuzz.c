@@ -1,7 +1,7 @@
 /* libFuzzer: any bytes as a driving_log.csv, with and without side cameras. */
 #include "fuzz_folder.h"
 
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

@@ -4,7 +4,7 @@
  */
 #include "fuzz_folder.h"
 
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Labelled drives: logs and tubs as they are found, and what of them is refused where. */
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 #include "base/file.h"
 #include "support/data.h"

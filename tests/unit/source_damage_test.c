@@ -135,7 +135,7 @@ static void refuses_what_is_no_source(void **state)
     (void)state;
     reading_expect_refusal(clip_path("nowhere.mp4"), VBP_ERROR_IO, "No such file");
     reading_expect_refusal(clip_path("nowhere.npy"), VBP_ERROR_IO, "No such file");
-    reading_expect_refusal("/tmp", VBP_ERROR_IO, "folder");
+    reading_expect_refusal("/proc/self/fdinfo", VBP_ERROR_FORMAT, "no pictures");
     reading_write_file(empty, "", 0);
     reading_expect_refusal(empty, VBP_ERROR_FORMAT, "empty");
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {

@@ -7,7 +7,7 @@
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/dataset_builder.h"
+#include "media/dataset_builder.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -28,12 +28,21 @@ static char *copy_word(const cJSON *object, const char *name)
     return memory_copy_text(member->valuestring);
 }
 
+/* 0 where it is none. */
+static double positive_number(const cJSON *object, const char *name)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+    bool usable =
+        cJSON_IsNumber(member) && isfinite(member->valuedouble) && member->valuedouble > 0;
+
+    return usable ? member->valuedouble : 0;
+}
+
 bool dataset_read_drive(const char *folder, struct drive *drive)
 {
     char *path = memory_format("%s/drive.json", folder);
     bool exists = path && dataset_is_file(path);
     unsigned char *bytes = NULL;
-    const cJSON *full_lock;
     cJSON *object = NULL;
     VbpError ignored;
     size_t length;
@@ -43,9 +52,8 @@ bool dataset_read_drive(const char *folder, struct drive *drive)
         object = cJSON_ParseWithLength((const char *)bytes, length);
     drive->weather = copy_word(object, "weather");
     drive->road = copy_word(object, "road");
-    full_lock = cJSON_GetObjectItemCaseSensitive(object, "full_lock_degrees");
-    if (cJSON_IsNumber(full_lock) && isfinite(full_lock->valuedouble) && full_lock->valuedouble > 0)
-        drive->degrees_per_unit = full_lock->valuedouble;
+    drive->fps = positive_number(object, "fps");
+    drive->degrees_per_unit = positive_number(object, "full_lock_degrees");
     cJSON_Delete(object);
     free(bytes);
     free(path);

@@ -1,11 +1,12 @@
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 #include "base/memory.h"
-#include "train/dataset_builder.h"
+#include "media/dataset_builder.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,10 +77,12 @@ int builder_add(struct dataset_builder *builder, char *image, double steering, i
         dataset->drives[dataset->drive_count++] = (struct drive){0};
         builder->drive_begun = true;
     }
-    dataset->samples[dataset->count++] = (struct sample){.image = image,
-                                                         .steering = steering,
-                                                         .drive = dataset->drive_count - 1,
-                                                         .camera = (signed char)camera};
+    dataset->samples[dataset->count++] =
+        (struct sample){.image = image,
+                        .steering = steering,
+                        .time = builder->has_time ? builder->time : NAN,
+                        .drive = dataset->drive_count - 1,
+                        .camera = (signed char)camera};
     return VBP_OK;
 }
 
@@ -206,8 +209,8 @@ static int read_drives(struct dataset_builder *builder, const char *folder, VbpE
 
     if (result == VBP_OK && count == 0)
         result = error_set(error, VBP_ERROR_FORMAT,
-                           "%s: no " LOG_NAME ", no Donkey tub and no folders with a " LOG_NAME
-                           " in them",
+                           "%s: no pictures, no " LOG_NAME
+                           ", no Donkey tub and no folders with a " LOG_NAME " in them",
                            folder);
     for (size_t i = 0; i < count && result == VBP_OK; i++) {
         char *drive = memory_format("%s/%s", folder, names[i]);
@@ -218,6 +221,12 @@ static int read_drives(struct dataset_builder *builder, const char *folder, VbpE
     }
     free_names(names, count);
     return result;
+}
+
+bool dataset_is_recording(const char *folder)
+{
+    return dataset_has(folder, MANIFEST_NAME) || dataset_has(folder, LOG_NAME) ||
+           dataset_is_tub_v1(folder);
 }
 
 static int read_any(struct dataset_builder *builder, const char *path, VbpError *error)

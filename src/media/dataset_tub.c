@@ -10,7 +10,7 @@
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/dataset_builder.h"
+#include "media/dataset_builder.h"
 
 #include <cjson/cJSON.h>
 #include <dirent.h>

@@ -2,8 +2,8 @@
  * Labelled drives: Udacity simulator logs, Donkey tubs (v1 and v2) and roadsim folders, as one list
  * of samples.
  */
-#ifndef VBP_TRAIN_DATASET_H
-#define VBP_TRAIN_DATASET_H
+#ifndef VBP_MEDIA_DATASET_H
+#define VBP_MEDIA_DATASET_H
 
 #include "base/error.h"
 
@@ -13,6 +13,7 @@
 struct sample {
     char *image;        /* path */
     double steering;    /* in the label's own unit; side cameras: corrected */
+    double time;        /* seconds on the recorder's clock; NaN: not recorded */
     int drive;          /* 0 to drive_count - 1; a drive's samples stay together in a split */
     signed char camera; /* -1 left, 0 centre, 1 right */
 };
@@ -20,6 +21,7 @@ struct sample {
 /* What a roadsim folder tells of its drive; all zero elsewhere. */
 struct drive {
     char *weather, *road;    /* "rain", "country"; NULL: not told */
+    double fps;              /* frames of a second; 0: not told */
     double degrees_per_unit; /* degrees of the steering wheel per unit of the labels; 0: not told */
 };
 
@@ -55,6 +57,9 @@ struct dataset_options {
 int dataset_open(struct dataset **dataset, const char *path, const struct dataset_options *options,
                  VbpError *error);
 void dataset_close(struct dataset **dataset);
+
+/* Whether the folder itself holds a log or a tub. */
+bool dataset_is_recording(const char *folder);
 
 /*
  * The path of the picture of what the sample's image shows (drawn by roadsim for its centre camera:

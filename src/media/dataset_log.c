@@ -1,7 +1,7 @@
 /* driving_log.csv: what the Udacity simulator writes, and roadsim after it. */
 #include "base/csv.h"
 #include "base/memory.h"
-#include "train/dataset_builder.h"
+#include "media/dataset_builder.h"
 
 #include <string.h>
 #include <time.h>

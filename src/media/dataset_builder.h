@@ -1,8 +1,8 @@
 /* What dataset.c and the readers of each kind of drive share. */
-#ifndef VBP_TRAIN_DATASET_BUILDER_H
-#define VBP_TRAIN_DATASET_BUILDER_H
+#ifndef VBP_MEDIA_DATASET_BUILDER_H
+#define VBP_MEDIA_DATASET_BUILDER_H
 
-#include "train/dataset.h"
+#include "media/dataset.h"
 
 /* Bytes that are read of a log or a catalog, and of one JSON text. */
 #define DATASET_MAX_FILE   ((size_t)256 << 20)
