@@ -44,7 +44,8 @@ struct evaluation {
     VbpRunner *runner;
     struct errors *drives; /* one each */
     struct errors all;
-    double unit; /* what a steering of 1 is printed as: in degrees of the wheel, where known */
+    bool converts; /* the network's steering, to normalized labels */
+    double unit;   /* what a label of 1 is printed as: in degrees of the wheel, where known */
 };
 
 static bool take_option(void *context, int option, const char *value)
@@ -129,6 +130,17 @@ done:
     return result;
 }
 
+/* What the network said last, in the labels' unit. */
+static double steering_of(const struct evaluation *evaluation)
+{
+    double steering = vbp_runner_steering(evaluation->runner);
+
+    if (!evaluation->converts)
+        return steering;
+    return model_wheel_degrees(evaluation->model, steering) /
+           model_recorded_degrees(evaluation->model, 1);
+}
+
 static int evaluate_sample(struct evaluation *evaluation, const struct sample *sample,
                            VbpError *error)
 {
@@ -144,7 +156,7 @@ static int evaluate_sample(struct evaluation *evaluation, const struct sample *s
     if (result != VBP_OK)
         error_prefix(error, "%s: ", sample->image);
     else
-        add_steering(errors, vbp_runner_steering(evaluation->runner), sample->steering);
+        add_steering(errors, steering_of(evaluation), sample->steering);
     if (result == VBP_OK && evaluation->options->truth)
         result = measure_mask(evaluation, sample, image.height, image.width, errors, error);
     frame_release(&frame);
@@ -334,6 +346,21 @@ static double unit_of(const struct dataset *dataset)
     return unit > 0 ? unit : 1;
 }
 
+/*
+ * Recordings hold normalized labels, positive to the right. Where one is greater than 1 they are
+ * something else, which can only be the network's own unit.
+ */
+static bool must_convert(const VbpModel *model, const struct dataset *dataset)
+{
+    double one = model_wheel_degrees(model, 1), label = model_recorded_degrees(model, 1);
+
+    for (size_t i = 0; i < dataset->count; i++) {
+        if (fabs(dataset->samples[i].steering) > 1)
+            return false;
+    }
+    return fabs(one - label) > 1e-9 * fabs(label);
+}
+
 static int work(const struct common_options *common, const struct eval_options *options,
                 const char *name, VbpError *error)
 {
@@ -348,6 +375,13 @@ static int work(const struct common_options *common, const struct eval_options *
     if (result != VBP_OK)
         goto done;
     evaluation.dataset = dataset;
+    if (dataset->missing_images > 0)
+        cli_note(common, "%zu images are missing, the first is %s", dataset->missing_images,
+                 dataset->first_missing);
+    evaluation.converts = must_convert(evaluation.model, dataset);
+    if (evaluation.converts)
+        cli_note(common, "the labels are taken for normalized, positive to the right; the "
+                         "network's steering is brought to that");
     evaluation.unit = unit_of(dataset);
     evaluation.drives = memory_array((size_t)dataset->drive_count, sizeof(*evaluation.drives));
     groups = memory_array((size_t)dataset->drive_count, sizeof(*groups));
@@ -395,11 +429,12 @@ const struct command command_eval = {
     .name = "eval",
     .usage = "vbp eval DATASET -m MODEL [options]",
     .summary = "steering error of a network on labelled drives, beside driving straight on",
-    .help =
-        "options:\n"
-        "      --json             machine-readable, on standard output\n"
-        "      --truth            also how much of the mask lies on what roadsim drew as marking,\n"
-        "                         road edge or vehicle, and how much of the picture that is\n"
-        "      --first N, --count N  only this part of the log\n",
+    .help = "options:\n"
+            "      --json             machine-readable, on standard output\n"
+            "      --truth            also how much of the mask lies on what roadsim drew as "
+            "marking,\n"
+            "                         road edge or vehicle, and how much of what the network sees\n"
+            "                         is that\n"
+            "      --first N, --count N  only this part of the log\n",
     .run = run,
 };

@@ -11,6 +11,9 @@
 /* About a gigabyte of paths; a manifest may name one catalog over and over. */
 #define DATASET_MAX_SAMPLES ((size_t)10000000)
 
+/* In whatever unit, no wheel turns further. */
+#define DATASET_MAX_STEERING 1e6
+
 /* Seconds between two records that part two drives. */
 #define DATASET_PAUSE 2.0
 

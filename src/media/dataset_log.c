@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "media/dataset_builder.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -112,6 +113,14 @@ static int read_record(struct dataset_builder *builder, const struct csv *csv,
     if (!csv_number(csv->field[columns->steering], &steering))
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: the steering '%.40s' is no number",
                          csv->path, csv->line, csv->field[columns->steering]);
+    if (fabs(steering) > DATASET_MAX_STEERING)
+        return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: a steering of %g", csv->path, csv->line,
+                         steering);
+    if (builder->options.side_cameras && !*csv->field[columns->left] &&
+        !*csv->field[columns->right])
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "%s:%zu: no left and right image for the side cameras", csv->path,
+                         csv->line);
     center = csv->field[columns->center];
     if (!*center)
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: no image", csv->path, csv->line);

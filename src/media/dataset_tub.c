@@ -78,6 +78,9 @@ static int add_record(struct dataset_builder *builder, const char *folder, const
 
     if (!isfinite(steering))
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: %s is no number", path, line, ANGLE_KEY);
+    if (fabs(steering) > DATASET_MAX_STEERING)
+        return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: %s is %g", path, line, ANGLE_KEY,
+                         steering);
     if (!cJSON_IsString(name) || !*name->valuestring)
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: %s names no image", path, line,
                          IMAGE_KEY);

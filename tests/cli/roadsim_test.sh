@@ -70,6 +70,8 @@ refuses_wrong_words() {
     refused --video "$scratch/x.mp4" --size 640
     refused --video "$scratch/x.mp4" --drives 2
     refused --video "$scratch/x.mp4" --truth log
+    refused --log ''
+    refused --video "$scratch/t.mkv" --truth "$scratch/t.mkv"
     refused --video
     refused --nonsense
     "$roadsim" --help | grep -q 'usage: roadsim'
@@ -79,7 +81,26 @@ refuses_wrong_words() {
     [ "$(wc -l <"$scratch/words")" = 1 ]
 }
 
+# A folder with a log is whole: one that is drawn into anew has none until it is.
+begins_without_a_log() {
+    "$roadsim" --seed 1 --frames 2 "${small[@]}" --log "$scratch/stale"
+    rm "$scratch/stale/IMG/center_000001.jpg"
+    mkdir "$scratch/stale/IMG/center_000001.jpg"
+    status=0
+    "$roadsim" --seed 2 --frames 2 "${small[@]}" --log "$scratch/stale" 2>"$scratch/words" ||
+        status=$?
+    [ "$status" = 1 ]
+    [ ! -e "$scratch/stale/driving_log.csv" ]
+    "$roadsim" --seed 1 --drives 3 --frames 1 "${small[@]}" --log "$scratch/three"
+    status=0
+    "$roadsim" --seed 1 --drives 2 --frames 1 "${small[@]}" --log "$scratch/three" \
+        2>"$scratch/words" || status=$?
+    [ "$status" = 1 ]
+    expect_text "$scratch/words" 'drive_0003 is there already'
+}
+
 run_test makes_a_video
+run_test begins_without_a_log
 run_test makes_logs
 run_test repeats_itself
 run_test refuses_wrong_words

@@ -44,6 +44,18 @@ measures_by_kind() {
     for group in 'fog +4' 'rain +6' 'country +6' 'motorway +4' 'all +10'; do
         expect_text "$scratch/kinds.txt" "^$group .*%.*% +[0-9.]+$"
     done
+    # The same network, said to steer in degrees to the left, is measured in the labels' unit.
+    cat >"$scratch/left.json" <<'CARD'
+{"input": {"scale": 0.00784313725, "bias": -1.0},
+ "output": {"unit": "degrees", "positive": "left"}}
+CARD
+    "$vbp" eval "$scratch/kinds" -m "$scratch/untrained.onnx" --card "$scratch/left.json" --json \
+        >"$scratch/left" 2>"$scratch/notes"
+    expect_text "$scratch/notes" 'taken for normalized'
+    rm "$scratch/kinds/drive_0001/IMG/center_000001.jpg"
+    "$vbp" eval "$scratch/kinds" -m "$scratch/untrained.onnx" >"$scratch/kinds.txt" 2>"$scratch/notes"
+    expect_text "$scratch/kinds.txt" '^all +9 '
+    expect_text "$scratch/notes" '1 images are missing, the first is .*center_000001.jpg'
     rm -r "$scratch/kinds"/*/truth
     ! "$vbp" eval "$scratch/kinds" -m "$scratch/untrained.onnx" --truth 2>"$scratch/errors"
     expect_text "$scratch/errors" 'no truth pictures'

@@ -336,6 +336,21 @@ static void finds_the_truth_of_a_picture(void **state)
     assert_null(truth_of("seen/center_000007.jpg"));
 }
 
+static void refuses_what_no_wheel_does(void **state)
+{
+    struct dataset_options sides = {.side_cameras = true};
+
+    (void)state;
+    make_images("wild");
+    put("wild/driving_log.csv", "IMG/c1.png, , , 1e300, 0, 0, 30\n");
+    refuse("wild", "driving_log.csv:1: a steering of 1e+300");
+    put("wild/driving_log.csv", "IMG/c1.png, , , 1, 0, 0, 30\n");
+    refuse_with("wild", &sides, VBP_ERROR_FORMAT, "no left and right image");
+    put("wildtub/1.png", "");
+    put("wildtub/record_1.json", "{\"cam/image_array\": \"1.png\", \"user/angle\": -1e7}");
+    refuse("wildtub", "user/angle is -1e+07");
+}
+
 static void refuses_what_is_no_data_set(void **state)
 {
     (void)state;
@@ -584,6 +599,7 @@ int main(void)
         cmocka_unit_test(refuses_damaged_logs),
         cmocka_unit_test(reads_drives_in_the_order_of_their_names),
         cmocka_unit_test(finds_the_truth_of_a_picture),
+        cmocka_unit_test(refuses_what_no_wheel_does),
         cmocka_unit_test(refuses_what_is_no_data_set),
         cmocka_unit_test(reads_a_tub_v1),
         cmocka_unit_test(reads_a_tub_v2),

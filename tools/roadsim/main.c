@@ -31,8 +31,9 @@ static const char usage[] =
     "Draws a drive along a made-up road, with the steering it needs.\n"
     "\n"
     "  --video OUT.mp4     the drive as a video (H.264)\n"
-    "  --labels OUT.csv    frame, time, inverse_radius (1/m, right is positive), wheel_degrees, "
-    "...\n"
+    "  --labels OUT.csv    frame, time, inverse_radius (1/m) and wheel_degrees that the driver "
+    "asks\n"
+    "                      for there (right is positive), weather, road, place in the lane, speed\n"
     "  --truth OUT         what pixels show: 0 rest, 1 lane marking, 2 road edge, 3 vehicle;\n"
     "                      a video (.mkv: FFV1, gray) or a folder of PNG pictures;\n"
     "                      with --log, 'log' puts them into FOLDER/truth\n"
@@ -45,8 +46,8 @@ static const char usage[] =
     "\n"
     "  --seed N            every choice follows from it (1)\n"
     "  --frames N          of each drive (600)\n"
-    "  --fps F             frames of a second (30)\n"
-    "  --size WxH          (640x360)\n"
+    "  --fps F             frames of a second, 0.5 to 240 (30)\n"
+    "  --size WxH          16 to 8192 each (640x360)\n"
     "  --samples N         points along each side of a pixel (2)\n"
     "  --road KIND         motorway, country, suburban or mixed (default)\n"
     "  --weather KIND      clear, overcast, dusk, night, rain, fog or mixed (default)\n"
@@ -240,6 +241,17 @@ static bool take_option(struct arguments *arguments, int code, const char *value
     }
 }
 
+static bool has_empty_name(const struct record_options *record)
+{
+    const char *names[] = {record->video, record->labels, record->truth, record->log};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (names[i] && !*names[i])
+            return true;
+    }
+    return false;
+}
+
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     struct record_options *record = &arguments->record;
@@ -277,6 +289,10 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
         return wrong("what is %s?", argv[optind]);
     if (!record->video && !record->log && !record->labels && !record->truth)
         return wrong("nothing to make: give --video or --log");
+    if (has_empty_name(record))
+        return wrong("a file or folder without a name");
+    if (record->video && record->truth && strcmp(record->video, record->truth) == 0)
+        return wrong("--video and --truth are one file");
     if (arguments->drives > 0 && (!record->log || record->video || record->labels))
         return wrong("--drives goes with --log alone");
     if (record->truth && strcmp(record->truth, "log") == 0) {
@@ -307,9 +323,23 @@ static int run_drive(const struct arguments *arguments, const struct art *art,
     return result;
 }
 
+/* A folder holds the drives of one run: one left of a longer run would pass for one of these. */
+static int check_folder(const struct arguments *arguments, VbpError *error)
+{
+    char *next = memory_format("%s/drive_%04d", arguments->record.log, arguments->drives + 1);
+    int result = VBP_OK;
+
+    if (!next)
+        return error_out_of_memory(error);
+    if (file_exists(next))
+        result = error_set(error, VBP_ERROR_IO, "%s is there already: of an earlier run", next);
+    free(next);
+    return result;
+}
+
 static int run_drives(const struct arguments *arguments, const struct art *art, VbpError *error)
 {
-    int result = VBP_OK;
+    int result = check_folder(arguments, error);
 
     for (int i = 1; i <= arguments->drives && result == VBP_OK; i++) {
         struct drive_options options = arguments->drive;

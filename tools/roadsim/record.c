@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "media/frame.h"
@@ -7,10 +8,12 @@
 #include "media/writer.h"
 #include "render.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CAMERAS = 3, BATCH_A_THREAD = 4 };
 
@@ -305,12 +308,28 @@ static int write_tables(const struct drive *drive, const struct record_options *
     return result;
 }
 
+/* A folder with a log is whole, so the log of an earlier drive goes before its pictures do. */
+static int remove_log(const char *folder, VbpError *error)
+{
+    char *path = memory_format("%s/driving_log.csv", folder);
+    int result = VBP_OK;
+
+    if (!path)
+        return error_out_of_memory(error);
+    if (unlink(path) != 0 && errno != ENOENT)
+        result = error_set_errno(error, "cannot replace", path);
+    free(path);
+    return result;
+}
+
 static int make_folders(const struct record_options *options, VbpError *error)
 {
     int result = VBP_OK;
 
     if (options->log)
         result = make_folder(options->log, "/IMG", error);
+    if (result == VBP_OK && options->log)
+        result = remove_log(options->log, error);
     if (result == VBP_OK && options->log && options->truth_in_log)
         result = make_folder(options->log, "/truth", error);
     if (result == VBP_OK && options->truth && !is_video(options->truth))
