@@ -3,32 +3,40 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <string.h>
 
 static int clamp(int value, int most)
 {
     return value < 0 ? 0 : value > most ? most : value;
 }
 
-static void add_tap(struct taps *taps, int *count, int index, double weight)
+/* Taps of an output are added from left to right; at the border a cell may come twice. */
+static void add_tap(struct taps *taps, int output, int cell, double weight)
 {
-    taps->index[*count] = index;
-    taps->weight[*count] = (float)weight;
-    (*count)++;
+    int *end = &taps->first[output + 1];
+    int count = *end - taps->first[output];
+
+    if (count == 0)
+        taps->start[output] = cell;
+    if (count > 0 && cell == taps->start[output] + count - 1)
+        taps->weight[*end - 1] += (float)weight;
+    else
+        taps->weight[(*end)++] = (float)weight;
 }
 
 /* Between the two cells around the place; at the border the outer one is the border itself. */
-static void add_linear(struct taps *taps, int *count, int left, double share, int source)
+static void add_linear(struct taps *taps, int output, int left, double share, int source)
 {
-    if (left < 0 || left >= source - 1) {
-        add_tap(taps, count, clamp(left, source - 1), 1);
+    if (left < 0 || left >= source - 1 || share == 0) {
+        add_tap(taps, output, clamp(left, source - 1), 1);
         return;
     }
-    add_tap(taps, count, left, 1 - share);
-    add_tap(taps, count, left + 1, share);
+    add_tap(taps, output, left, 1 - share);
+    add_tap(taps, output, left + 1, share);
 }
 
 /* Keys' cubic convolution kernel with a = -0.75 at distances 1 + t, t, 1 - t, 2 - t. */
-static void add_cubic(struct taps *taps, int *count, int left, double t, int source)
+static void add_cubic(struct taps *taps, int output, int left, double t, int source)
 {
     const double a = -0.75;
     double weight[4];
@@ -38,13 +46,13 @@ static void add_cubic(struct taps *taps, int *count, int left, double t, int sou
     weight[2] = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1;
     weight[3] = 1 - weight[0] - weight[1] - weight[2];
     for (int i = 0; i < 4; i++)
-        add_tap(taps, count, clamp(left - 1 + i, source - 1), weight[i]);
+        add_tap(taps, output, clamp(left - 1 + i, source - 1), weight[i]);
 }
 
 /* The cells between scale * i and scale * (i + 1), each by the share that is covered. */
-static void add_area(struct taps *taps, int *count, int i, double scale, int source)
+static void add_area(struct taps *taps, int output, double scale, int source)
 {
-    double begin = i * scale, end = begin + scale;
+    double begin = output * scale, end = begin + scale;
     int first = (int)floor(begin);
     double total;
 
@@ -55,36 +63,35 @@ static void add_area(struct taps *taps, int *count, int i, double scale, int sou
         double covered = fmin(end, cell + 1) - fmax(begin, cell);
 
         if (covered > 1e-6 * total)
-            add_tap(taps, count, cell, covered / total);
+            add_tap(taps, output, cell, covered / total);
     }
 }
 
-static void add_output(struct taps *taps, int *count, enum resample_filter filter, int i,
-                       int source)
+static void add_output(struct taps *taps, int output, enum resample_filter filter, int source)
 {
     /* Rounded as OpenCV rounds it: at exact multiples it decides which cell is the nearest. */
     double scale = 1 / ((double)taps->outputs / source);
-    double place = (i + 0.5) * scale - 0.5;
+    double place = (output + 0.5) * scale - 0.5;
     int left = (int)floor(place);
     double share;
 
     switch (filter) {
     case RESAMPLE_BILINEAR:
-        add_linear(taps, count, left, place - left, source);
+        add_linear(taps, output, left, place - left, source);
         break;
     case RESAMPLE_BICUBIC:
-        add_cubic(taps, count, left, place - left, source);
+        add_cubic(taps, output, left, place - left, source);
         break;
     case RESAMPLE_NEAREST:
-        add_tap(taps, count, clamp((int)floor(i * scale), source - 1), 1);
+        add_tap(taps, output, clamp((int)floor(output * scale), source - 1), 1);
         break;
     case RESAMPLE_AREA:
-        add_area(taps, count, i, scale, source);
+        add_area(taps, output, scale, source);
         break;
     case RESAMPLE_AREA_GROWN:
-        left = (int)floor(i * scale);
-        share = (i + 1) - (left + 1) / scale;
-        add_linear(taps, count, left, share <= 0 ? 0 : share - floor(share), source);
+        left = (int)floor(output * scale);
+        share = (output + 1) - (left + 1) / scale;
+        add_linear(taps, output, left, share <= 0 ? 0 : share - floor(share), source);
         break;
     }
 }
@@ -93,32 +100,74 @@ bool taps_make(struct taps *taps, enum resample_filter filter, int source, int o
 {
     size_t most = filter == RESAMPLE_AREA ? (size_t)ceil((double)source / outputs) + 2 : 4;
     size_t room;
-    int count = 0;
 
     *taps = (struct taps){.outputs = outputs};
     if (!size_multiply(most, (size_t)outputs, &room))
         return false;
+    taps->start = memory_array((size_t)outputs, sizeof(*taps->start));
     taps->first = memory_array((size_t)outputs + 1, sizeof(*taps->first));
-    taps->index = memory_array(room, sizeof(*taps->index));
     taps->weight = memory_array(room, sizeof(*taps->weight));
-    if (!taps->first || !taps->index || !taps->weight) {
+    if (!taps->start || !taps->first || !taps->weight) {
         taps_free(taps);
         return false;
     }
     for (int i = 0; i < outputs; i++) {
-        taps->first[i] = count;
-        add_output(taps, &count, filter, i, source);
-        if (count - taps->first[i] > taps->most)
-            taps->most = count - taps->first[i];
+        taps->first[i + 1] = taps->first[i];
+        add_output(taps, i, filter, source);
     }
-    taps->first[outputs] = count;
     return true;
 }
 
 void taps_free(struct taps *taps)
 {
+    free(taps->start);
     free(taps->first);
-    free(taps->index);
     free(taps->weight);
     *taps = (struct taps){0};
+}
+
+void taps_sum(const struct taps *taps, const float *cells, float *outputs)
+{
+    for (int i = 0; i < taps->outputs; i++) {
+        const float *cell = cells + taps->start[i];
+        float sum = 0;
+
+        for (int tap = taps->first[i]; tap < taps->first[i + 1]; tap++)
+            sum += taps->weight[tap] * *cell++;
+        outputs[i] = sum;
+    }
+}
+
+typedef float four_floats __attribute__((vector_size(16)));
+
+/* Inline, for a loop of its own for each step. */
+static inline void sum_three(const struct taps *taps, const float *cells, size_t step,
+                             float *outputs)
+{
+    int count = taps->outputs;
+
+    for (int i = 0; i < count; i++) {
+        const float *cell = cells + (size_t)taps->start[i] * step;
+        four_floats sum = {0, 0, 0, 0};
+
+        for (int tap = taps->first[i]; tap < taps->first[i + 1]; tap++) {
+            float weight = taps->weight[tap];
+            four_floats value;
+
+            memcpy(&value, cell, sizeof(value));
+            sum += value * (four_floats){weight, weight, weight, weight};
+            cell += step;
+        }
+        outputs[i] = sum[0];
+        outputs[i + count] = sum[1];
+        outputs[i + 2 * count] = sum[2];
+    }
+}
+
+void taps_sum_three(const struct taps *taps, const float *cells, size_t step, float *outputs)
+{
+    if (step == 3)
+        sum_three(taps, cells, 3, outputs);
+    else
+        sum_three(taps, cells, 4, outputs);
 }

@@ -271,8 +271,8 @@ static void check_against_twin(const struct preprocess_settings *settings, const
 
             for (int ty = rows.first[y]; ty < rows.first[y + 1]; ty++) {
                 for (int tx = columns.first[x]; tx < columns.first[x + 1]; tx++) {
-                    slow_sample(image, settings->color, crop.y + rows.index[ty],
-                                crop.x + columns.index[tx], sample);
+                    slow_sample(image, settings->color, crop.y + rows.start[y] + ty - rows.first[y],
+                                crop.x + columns.start[x] + tx - columns.first[x], sample);
                     for (int c = 0; c < 3; c++)
                         sum[c] += (double)rows.weight[ty] * (double)columns.weight[tx] * sample[c];
                 }
