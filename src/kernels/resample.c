@@ -13,15 +13,15 @@ static int clamp(int value, int most)
 /* Taps of an output are added from left to right; at the border a cell may come twice. */
 static void add_tap(struct taps *taps, int output, int cell, double weight)
 {
-    int *end = &taps->first[output + 1];
-    int count = *end - taps->first[output];
+    float *weights = taps->weight + (ptrdiff_t)output * taps->pitch;
+    int *count = &taps->count[output];
 
-    if (count == 0)
+    if (*count == 0)
         taps->start[output] = cell;
-    if (count > 0 && cell == taps->start[output] + count - 1)
-        taps->weight[*end - 1] += (float)weight;
+    if (*count > 0 && cell == taps->start[output] + *count - 1)
+        weights[*count - 1] += (float)weight;
     else
-        taps->weight[(*end)++] = (float)weight;
+        weights[(*count)++] = (float)weight;
 }
 
 /* Between the two cells around the place; at the border the outer one is the border itself. */
@@ -98,30 +98,29 @@ static void add_output(struct taps *taps, int output, enum resample_filter filte
 
 bool taps_make(struct taps *taps, enum resample_filter filter, int source, int outputs)
 {
-    size_t most = filter == RESAMPLE_AREA ? (size_t)ceil((double)source / outputs) + 2 : 4;
+    int most = filter == RESAMPLE_AREA ? (int)ceil((double)source / outputs) + 2 : 4;
     size_t room;
 
     *taps = (struct taps){.outputs = outputs};
-    if (!size_multiply(most, (size_t)outputs, &room))
+    taps->pitch = (most + TAPS_GROUP - 1) / TAPS_GROUP * TAPS_GROUP;
+    if (!size_multiply((size_t)taps->pitch, (size_t)outputs, &room))
         return false;
     taps->start = memory_array((size_t)outputs, sizeof(*taps->start));
-    taps->first = memory_array((size_t)outputs + 1, sizeof(*taps->first));
+    taps->count = memory_array((size_t)outputs, sizeof(*taps->count));
     taps->weight = memory_array(room, sizeof(*taps->weight));
-    if (!taps->start || !taps->first || !taps->weight) {
+    if (!taps->start || !taps->count || !taps->weight) {
         taps_free(taps);
         return false;
     }
-    for (int i = 0; i < outputs; i++) {
-        taps->first[i + 1] = taps->first[i];
+    for (int i = 0; i < outputs; i++)
         add_output(taps, i, filter, source);
-    }
     return true;
 }
 
 void taps_free(struct taps *taps)
 {
     free(taps->start);
-    free(taps->first);
+    free(taps->count);
     free(taps->weight);
     *taps = (struct taps){0};
 }
@@ -130,44 +129,11 @@ void taps_sum(const struct taps *taps, const float *cells, float *outputs)
 {
     for (int i = 0; i < taps->outputs; i++) {
         const float *cell = cells + taps->start[i];
+        const float *weight = taps->weight + (ptrdiff_t)i * taps->pitch;
         float sum = 0;
 
-        for (int tap = taps->first[i]; tap < taps->first[i + 1]; tap++)
-            sum += taps->weight[tap] * *cell++;
+        for (int tap = 0; tap < taps->count[i]; tap++)
+            sum += weight[tap] * cell[tap];
         outputs[i] = sum;
     }
-}
-
-typedef float four_floats __attribute__((vector_size(16)));
-
-/* Inline, for a loop of its own for each step. */
-static inline void sum_three(const struct taps *taps, const float *cells, size_t step,
-                             float *outputs)
-{
-    int count = taps->outputs;
-
-    for (int i = 0; i < count; i++) {
-        const float *cell = cells + (size_t)taps->start[i] * step;
-        four_floats sum = {0, 0, 0, 0};
-
-        for (int tap = taps->first[i]; tap < taps->first[i + 1]; tap++) {
-            float weight = taps->weight[tap];
-            four_floats value;
-
-            memcpy(&value, cell, sizeof(value));
-            sum += value * (four_floats){weight, weight, weight, weight};
-            cell += step;
-        }
-        outputs[i] = sum[0];
-        outputs[i + count] = sum[1];
-        outputs[i + 2 * count] = sum[2];
-    }
-}
-
-void taps_sum_three(const struct taps *taps, const float *cells, size_t step, float *outputs)
-{
-    if (step == 3)
-        sum_three(taps, cells, 3, outputs);
-    else
-        sum_three(taps, cells, 4, outputs);
 }

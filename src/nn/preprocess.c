@@ -2,12 +2,18 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "kernels/column_sums.h"
 #include "kernels/resample.h"
+#include "kernels/resize.h"
 
 #include <math.h>
+#include <string.h>
 
 #define IMAGE_MAX_SIDE 32768
+
+/* Vectors that every compiler knows how to do. */
+#define LANES 4
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(float))));
 
 /* What is resized. */
 enum sample {
@@ -20,22 +26,26 @@ enum sample {
  * For each output row the columns of the crop are summed over the image rows that it is made of,
  * and then along the row:
  *
- *     crop of the image --column_sums--> sums --taps_sum--> line --convert_color--> network's input
- *     crop.width x 2..n rows         crop.width       settings.width
+ *     rows of the crop --> sums --> line, converted --> network's input
+ *     crop.width           the same settings.width
  */
 struct preprocess {
     struct preprocess_settings settings;
-    const struct column_sums *column_sums;
+    const struct resize *resize;
 
     /* For the geometry of the last frame; image.width == 0: none yet. */
     VbpImage image; /* its pointers are not kept */
     VbpRectangle crop;
     enum sample sample;
     struct taps columns, rows;
-    struct column_image column_image;
+    struct resize_tap *row_taps; /* those of rows, with the colours in them */
+    struct resize_image resize_image;
     float *sums; /* crop.width cells of as many floats as sum_step tells, and some more */
 
-    float *line, *converted; /* an output row before and after: three planes of settings.width */
+    /* An output row before and after its colours are changed: three planes of `pitch` floats,
+     * settings.width in whole vectors. Then one channel of it, scaled. */
+    float *line, *converted, *scaled;
+    size_t pitch;
 };
 
 /* Floats of a cell of preprocess.sums. */
@@ -79,7 +89,7 @@ static enum sample sample_for(enum card_color color, VbpPixelFormat format)
 }
 
 /* ITU-R BT.601, BT.709 and BT.2020: the shares of red and blue in luma. */
-static void set_coefficients(struct column_image *to, const VbpImage *image)
+static void set_taps(struct preprocess *p, const VbpImage *image)
 {
     static const double red_shares[] = {0.299, 0.2126, 0.2627};
     static const double blue_shares[] = {0.114, 0.0722, 0.0593};
@@ -88,12 +98,25 @@ static void set_coefficients(struct column_image *to, const VbpImage *image)
     bool limited = is_yuv(image->format) && !image->full_range;
     double luma_gain = limited ? 255.0 / 219 : 1, chroma_gain = limited ? 255.0 / 224 : 1;
 
-    to->black = limited ? 16 : 0;
-    to->gain = (float)luma_gain;
-    to->red_v = (float)(2 * (1 - red) * chroma_gain);
-    to->blue_u = (float)(2 * (1 - blue) * chroma_gain);
-    to->green_u = (float)(-2 * (1 - blue) * blue / green * chroma_gain);
-    to->green_v = (float)(-2 * (1 - red) * red / green * chroma_gain);
+    for (int i = 0; i < p->rows.outputs * p->rows.pitch; i++) {
+        double weight = (double)p->rows.weight[i], chroma = weight * chroma_gain;
+
+        p->row_taps[i] = (struct resize_tap){
+            .gain = (float)(weight * luma_gain),
+            .red_v = (float)(2 * (1 - red) * chroma),
+            .green_u = (float)(-2 * (1 - blue) * blue / green * chroma),
+            .green_v = (float)(-2 * (1 - red) * red / green * chroma),
+            .blue_u = (float)(2 * (1 - blue) * chroma),
+            .low = (float)fmin(255 * weight, 0),
+            .high = (float)fmax(255 * weight, 0),
+        };
+    }
+    p->resize_image = (struct resize_image){
+        .halved_width = image->format == VBP_PIXEL_YUV420P || image->format == VBP_PIXEL_YUV422P,
+        .halved_height = image->format == VBP_PIXEL_YUV420P,
+        .black = limited ? 16 : 0,
+        .span = limited ? 219 : 255,
+    };
 }
 
 static bool same_geometry(const VbpImage *a, const VbpImage *b)
@@ -146,18 +169,22 @@ static int adopt_geometry(struct preprocess *p, const VbpImage *image, VbpError 
         return result;
     taps_free(&p->columns);
     taps_free(&p->rows);
+    free(p->row_taps);
     free(p->sums);
+    p->row_taps = NULL;
     p->sample = sample_for(settings->color, image->format);
-    /* Two cells more: a column in front where chroma is halved, and what is read behind. */
-    p->sums = memory_array(((size_t)p->crop.width + 2) * sum_step(p->sample), sizeof(float));
+    /* A column in front where chroma is halved, and what is read behind. */
+    p->sums =
+        memory_array(((size_t)p->crop.width + 1 + TAPS_GROUP) * sum_step(p->sample), sizeof(float));
     filter = filter_for(settings->resize, &p->crop, settings->width, settings->height);
     if (!p->sums || !taps_make(&p->columns, filter, p->crop.width, settings->width) ||
         !taps_make(&p->rows, filter, p->crop.height, settings->height))
         return error_out_of_memory(error);
-    p->column_image = (struct column_image){.halved_width = image->format == VBP_PIXEL_YUV420P ||
-                                                            image->format == VBP_PIXEL_YUV422P,
-                                            .halved_height = image->format == VBP_PIXEL_YUV420P};
-    set_coefficients(&p->column_image, image);
+    p->row_taps =
+        memory_array((size_t)p->rows.outputs * (size_t)p->rows.pitch, sizeof(*p->row_taps));
+    if (!p->row_taps)
+        return error_out_of_memory(error);
+    set_taps(p, image);
     p->image = *image;
     return VBP_OK;
 }
@@ -171,10 +198,12 @@ int preprocess_create(struct preprocess **preprocess, const struct preprocess_se
     if (!p)
         return error_out_of_memory(error);
     p->settings = *settings;
-    p->column_sums = column_sums_list(0);
-    p->line = memory_aligned_array(3 * (size_t)settings->width, sizeof(float));
-    p->converted = memory_aligned_array(3 * (size_t)settings->width, sizeof(float));
-    if (!p->line || !p->converted) {
+    p->resize = resize_list(0);
+    p->pitch = ((size_t)settings->width + LANES - 1) / LANES * LANES;
+    p->line = memory_array(3 * p->pitch, sizeof(float));
+    p->converted = memory_array(3 * p->pitch, sizeof(float));
+    p->scaled = memory_array(p->pitch, sizeof(float));
+    if (!p->line || !p->converted || !p->scaled) {
         preprocess_destroy(&p);
         return error_out_of_memory(error);
     }
@@ -190,29 +219,49 @@ void preprocess_destroy(struct preprocess **preprocess)
         return;
     taps_free(&p->columns);
     taps_free(&p->rows);
+    free(p->row_taps);
     free(p->sums);
     free(p->line);
     free(p->converted);
+    free(p->scaled);
     free(p);
     *preprocess = NULL;
 }
 
-static float luma_of_rgb(float red, float green, float blue)
+static floats load(const float *from)
+{
+    floats values;
+
+    memcpy(&values, from, sizeof(values));
+    return values;
+}
+
+static void store(float *to, floats values)
+{
+    memcpy(to, &values, sizeof(values));
+}
+
+static floats cut_to_bytes(floats value)
+{
+    const floats white = {255, 255, 255, 255};
+    lanes above, positive = value > 0;
+
+    value = (floats)((lanes)value & positive);
+    above = value > white;
+    return (floats)(((lanes)white & above) | ((lanes)value & ~above));
+}
+
+static floats luma_of(floats red, floats green, floats blue)
 {
     return 0.299f * red + 0.587f * green + 0.114f * blue;
 }
 
-static float clamp_byte(float value)
-{
-    return value < 0 ? 0 : value > 255 ? 255 : value;
-}
-
 /* The image from the first column that is summed; *skipped: how many of them the crop is without.
  */
-static struct column_image place_columns(const struct preprocess *p, const VbpImage *image,
+static struct resize_image place_columns(const struct preprocess *p, const VbpImage *image,
                                          int *skipped)
 {
-    struct column_image placed = p->column_image;
+    struct resize_image placed = p->resize_image;
     int halved = p->sample == SAMPLE_YUV && placed.halved_width;
     int x = halved ? p->crop.x & ~1 : p->crop.x;
 
@@ -227,76 +276,80 @@ static struct column_image place_columns(const struct preprocess *p, const VbpIm
 }
 
 /* p->line = output row y, 0..255: gray or red, green, blue, which may lie in the image's order. */
-static void make_line(struct preprocess *p, const struct column_image *image, int skipped, int y)
+static void make_line(struct preprocess *p, const struct resize_image *image, int skipped, int y)
 {
-    struct column_taps taps = {.row = p->crop.y + p->rows.start[y],
-                               .count = p->rows.first[y + 1] - p->rows.first[y],
-                               .weight = p->rows.weight + p->rows.first[y]};
+    struct resize_rows rows = {.row = p->crop.y + p->rows.start[y],
+                               .count = p->rows.count[y],
+                               .taps = p->row_taps + (ptrdiff_t)y * p->rows.pitch};
     size_t step = sum_step(p->sample), count = (size_t)(p->crop.width + skipped);
     const float *cells = p->sums + (size_t)skipped * step;
 
     if (p->sample == SAMPLE_YUV)
-        p->column_sums->yuv(image, &taps, count, p->sums);
+        p->resize->yuv_down(image, &rows, count, p->sums);
     else
-        p->column_sums->bytes(image, &taps, count * step, p->sums);
+        p->resize->bytes_down(image, &rows, count * step, p->sums);
     if (p->sample == SAMPLE_BYTE)
         taps_sum(&p->columns, cells, p->line);
     else
-        taps_sum_three(&p->columns, cells, step, p->line);
+        p->resize->pixels_across(&p->columns, cells, step, p->line, p->pitch);
 }
 
-static void make_gray(size_t width, const float *red, const float *green, const float *blue,
-                      float *restrict gray)
+static void make_gray(size_t pitch, const float *red, const float *green, const float *blue,
+                      float *gray)
 {
-    for (size_t x = 0; x < width; x++)
-        gray[x] = luma_of_rgb(red[x], green[x], blue[x]);
+    for (size_t x = 0; x < pitch; x += LANES)
+        store(gray + x, luma_of(load(red + x), load(green + x), load(blue + x)));
 }
 
-/* As OpenCV makes it of bytes: so what a cubic overshot is cut before. Three planes. */
-static void make_yuv(size_t width, const float *red, const float *green, const float *blue,
-                     float *restrict yuv)
+/* As OpenCV makes it of bytes: so what a cubic overshot is cut before. */
+static void make_yuv(size_t pitch, const float *red, const float *green, const float *blue,
+                     float *yuv)
 {
-    for (size_t x = 0; x < width; x++) {
-        float r = clamp_byte(red[x]), g = clamp_byte(green[x]), b = clamp_byte(blue[x]);
-        float luma = luma_of_rgb(r, g, b);
+    for (size_t x = 0; x < pitch; x += LANES) {
+        floats r = cut_to_bytes(load(red + x)), b = cut_to_bytes(load(blue + x));
+        floats luma = luma_of(r, cut_to_bytes(load(green + x)), b);
 
-        yuv[x] = luma;
-        yuv[x + width] = 0.492f * (b - luma) + 128;
-        yuv[x + 2 * width] = 0.877f * (r - luma) + 128;
+        store(yuv + x, luma);
+        store(yuv + x + pitch, 0.492f * (b - luma) + 128);
+        store(yuv + x + 2 * pitch, 0.877f * (r - luma) + 128);
     }
 }
 
-static void make_saturation(size_t width, const float *red, const float *green, const float *blue,
-                            float *restrict saturation)
+static void make_saturation(size_t pitch, const float *red, const float *green, const float *blue,
+                            float *saturation)
 {
-    for (size_t x = 0; x < width; x++) {
-        float r = clamp_byte(red[x]), g = clamp_byte(green[x]), b = clamp_byte(blue[x]);
-        float most = fmaxf(r, fmaxf(g, b)), least = fminf(r, fminf(g, b));
+    for (size_t x = 0; x < pitch; x += LANES) {
+        floats r = cut_to_bytes(load(red + x)), g = cut_to_bytes(load(green + x));
+        floats b = cut_to_bytes(load(blue + x));
 
-        saturation[x] = most > 0 ? 255 * (most - least) / most : 0;
+        for (int i = 0; i < LANES; i++) {
+            float most = fmaxf(r[i], fmaxf(g[i], b[i])), least = fminf(r[i], fminf(g[i], b[i]));
+
+            saturation[x + (size_t)i] = most > 0 ? 255 * (most - least) / most : 0;
+        }
     }
 }
 
 /* The network's colours of p->line: where the channels lie. */
 static void convert_color(struct preprocess *p, const float *channels[3])
 {
-    size_t width = (size_t)p->settings.width;
+    size_t pitch = p->pitch;
     const float *red = p->line, *green = p->line, *blue = p->line;
     bool swapped = p->image.format == VBP_PIXEL_BGR24;
 
     if (p->sample != SAMPLE_BYTE) {
-        red = p->line + (swapped ? 2 * width : 0);
-        green = p->line + width;
-        blue = p->line + (swapped ? 0 : 2 * width);
+        red = p->line + (swapped ? 2 * pitch : 0);
+        green = p->line + pitch;
+        blue = p->line + (swapped ? 0 : 2 * pitch);
     }
     for (size_t c = 0; c < 3; c++)
-        channels[c] = p->converted + c * width;
+        channels[c] = p->converted + c * pitch;
     switch (p->settings.color) {
     case CARD_GRAY:
         if (p->sample == SAMPLE_BYTE)
             channels[0] = p->line;
         else
-            make_gray(width, red, green, blue, p->converted);
+            make_gray(pitch, red, green, blue, p->converted);
         break;
     case CARD_RGB:
     case CARD_BGR:
@@ -305,23 +358,21 @@ static void convert_color(struct preprocess *p, const float *channels[3])
         channels[2] = p->settings.color == CARD_RGB ? blue : red;
         break;
     case CARD_YUV:
-        make_yuv(width, red, green, blue, p->converted);
+        make_yuv(pitch, red, green, blue, p->converted);
         break;
     case CARD_YUV_SWAPPED:
-        make_yuv(width, blue, green, red, p->converted);
+        make_yuv(pitch, blue, green, red, p->converted);
         break;
     case CARD_SATURATION:
-        make_saturation(width, red, green, blue, p->converted);
+        make_saturation(pitch, red, green, blue, p->converted);
         break;
     }
 }
 
-/* Inline, for loops of their own for each distance between the values of a channel. */
-static inline void store_channel(const float *restrict line, size_t width, float scale, float bias,
-                                 float *restrict to, size_t step)
+static void scale_line(const float *line, size_t pitch, float scale, float bias, float *scaled)
 {
-    for (size_t x = 0; x < width; x++)
-        to[x * step] = clamp_byte(line[x]) * scale + bias;
+    for (size_t x = 0; x < pitch; x += LANES)
+        store(scaled + x, cut_to_bytes(load(line + x)) * scale + bias);
 }
 
 static void store_line(const struct preprocess *p, const float *const lines[3], int y, float *input)
@@ -331,12 +382,15 @@ static void store_line(const struct preprocess *p, const float *const lines[3], 
     size_t plane = width * (size_t)settings->height;
 
     for (size_t c = 0; c < channels; c++) {
-        float scale = settings->scale[c], bias = settings->bias[c];
+        scale_line(lines[c], p->pitch, settings->scale[c], settings->bias[c], p->scaled);
+        if (settings->channels_last) {
+            float *to = input + (size_t)y * width * channels + c;
 
-        if (settings->channels_last && channels == 3)
-            store_channel(lines[c], width, scale, bias, input + 3 * (size_t)y * width + c, 3);
-        else
-            store_channel(lines[c], width, scale, bias, input + c * plane + (size_t)y * width, 1);
+            for (size_t x = 0; x < width; x++)
+                to[x * channels] = p->scaled[x];
+        } else {
+            memcpy(input + c * plane + (size_t)y * width, p->scaled, width * sizeof(float));
+        }
     }
 }
 
@@ -345,7 +399,7 @@ int preprocess_run(struct preprocess *preprocess, const VbpImage *image, float *
 {
     struct preprocess *p = preprocess;
     int result = check_image(image, error), skipped;
-    struct column_image placed;
+    struct resize_image placed;
 
     if (result == VBP_OK && !same_geometry(&p->image, image))
         result = adopt_geometry(p, image, error);
