@@ -63,28 +63,51 @@ RESIZE_INLINE void resize_store(float *to, resize_vector a)
     _mm256_storeu_ps(to, a);
 }
 
-/* The pixels 0 and 4 of four. */
-RESIZE_INLINE void store_halves(float *to, size_t step, __m256d pixels)
-{
-    __m256 both = _mm256_castpd_ps(pixels);
+/* Sums of some pixels' red, green and blue. */
+struct resize_sums {
+    resize_vector red, green, blue;
+};
 
-    _mm_storeu_ps(to, _mm256_castps256_ps128(both));
-    _mm_storeu_ps(to + 4 * step, _mm256_extractf128_ps(both, 1));
+/* pixels[i] = the pixels i and 4 + i. */
+RESIZE_INLINE void pixels_of(const struct resize_sums *sums, __m256 pixels[4])
+{
+    __m256 zero = _mm256_setzero_ps();
+    __m256d low_first = _mm256_castps_pd(_mm256_unpacklo_ps(sums->red, sums->green));
+    __m256d low_last = _mm256_castps_pd(_mm256_unpacklo_ps(sums->blue, zero));
+    __m256d high_first = _mm256_castps_pd(_mm256_unpackhi_ps(sums->red, sums->green));
+    __m256d high_last = _mm256_castps_pd(_mm256_unpackhi_ps(sums->blue, zero));
+
+    pixels[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low_first, low_last));
+    pixels[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low_first, low_last));
+    pixels[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high_first, high_last));
+    pixels[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high_first, high_last));
 }
 
-RESIZE_INLINE void resize_store_pixels(float *to, size_t step, resize_vector red,
-                                       resize_vector green, resize_vector blue)
+/* The first pixels of a and b, then the second ones `step` floats further on. */
+RESIZE_INLINE void store_pair(float *to, size_t step, __m256 a, __m256 b)
 {
-    resize_vector zero = _mm256_setzero_ps();
-    __m256d low_first = _mm256_castps_pd(_mm256_unpacklo_ps(red, green));
-    __m256d low_last = _mm256_castps_pd(_mm256_unpacklo_ps(blue, zero));
-    __m256d high_first = _mm256_castps_pd(_mm256_unpackhi_ps(red, green));
-    __m256d high_last = _mm256_castps_pd(_mm256_unpackhi_ps(blue, zero));
+    _mm256_storeu_ps(to, _mm256_permute2f128_ps(a, b, 0x20));
+    _mm256_storeu_ps(to + step, _mm256_permute2f128_ps(a, b, 0x31));
+}
 
-    store_halves(to, step, _mm256_unpacklo_pd(low_first, low_last));
-    store_halves(to + step, step, _mm256_unpackhi_pd(low_first, low_last));
-    store_halves(to + 2 * step, step, _mm256_unpacklo_pd(high_first, high_last));
-    store_halves(to + 3 * step, step, _mm256_unpackhi_pd(high_first, high_last));
+RESIZE_INLINE void resize_store_pixels(float *to, const struct resize_sums *sums)
+{
+    __m256 pixels[4];
+
+    pixels_of(sums, pixels);
+    store_pair(to, 16, pixels[0], pixels[1]);
+    store_pair(to + 8, 16, pixels[2], pixels[3]);
+}
+
+RESIZE_INLINE void resize_store_two(float *to, const struct resize_sums *even,
+                                    const struct resize_sums *odd)
+{
+    __m256 first[4], second[4];
+
+    pixels_of(even, first);
+    pixels_of(odd, second);
+    for (size_t i = 0; i < 4; i++)
+        store_pair(to + 8 * i, 32, first[i], second[i]);
 }
 
 RESIZE_INLINE void resize_four_pixels(resize_vector *sums, const float *pixels,

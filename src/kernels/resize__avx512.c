@@ -64,30 +64,55 @@ RESIZE_INLINE void resize_store(float *to, resize_vector a)
     _mm512_storeu_ps(to, a);
 }
 
-/* The pixels 0, 4, 8 and 12 of four. */
-RESIZE_INLINE void store_quarters(float *to, size_t step, resize_vector pixels)
+/* Sums of some pixels' red, green and blue. */
+struct resize_sums {
+    resize_vector red, green, blue;
+};
+
+/* pixels[i] = the pixels i, 4 + i, 8 + i and 12 + i. */
+RESIZE_INLINE void pixels_of(const struct resize_sums *sums, __m512 pixels[4])
 {
-    _mm_storeu_ps(to, _mm512_castps512_ps128(pixels));
-    _mm_storeu_ps(to + 4 * step, _mm512_extractf32x4_ps(pixels, 1));
-    _mm_storeu_ps(to + 8 * step, _mm512_extractf32x4_ps(pixels, 2));
-    _mm_storeu_ps(to + 12 * step, _mm512_extractf32x4_ps(pixels, 3));
+    __m512 zero = _mm512_setzero_ps();
+    __m512d low_first = _mm512_castps_pd(_mm512_unpacklo_ps(sums->red, sums->green));
+    __m512d low_last = _mm512_castps_pd(_mm512_unpacklo_ps(sums->blue, zero));
+    __m512d high_first = _mm512_castps_pd(_mm512_unpackhi_ps(sums->red, sums->green));
+    __m512d high_last = _mm512_castps_pd(_mm512_unpackhi_ps(sums->blue, zero));
+
+    pixels[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low_first, low_last));
+    pixels[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low_first, low_last));
+    pixels[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high_first, high_last));
+    pixels[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high_first, high_last));
 }
 
-RESIZE_INLINE void resize_store_pixels(float *to, size_t step, resize_vector red,
-                                       resize_vector green, resize_vector blue)
+/* The first pixels of a, b, c and d, then the second ones `step` floats further on, and so on. */
+RESIZE_INLINE void store_four(float *to, size_t step, __m512 a, __m512 b, __m512 c, __m512 d)
 {
-    resize_vector zero = _mm512_setzero_ps();
-    __m512d low_first = _mm512_castps_pd(_mm512_unpacklo_ps(red, green));
-    __m512d low_last = _mm512_castps_pd(_mm512_unpacklo_ps(blue, zero));
-    __m512d high_first = _mm512_castps_pd(_mm512_unpackhi_ps(red, green));
-    __m512d high_last = _mm512_castps_pd(_mm512_unpackhi_ps(blue, zero));
+    __m512 ab_low = _mm512_shuffle_f32x4(a, b, 0x44), ab_high = _mm512_shuffle_f32x4(a, b, 0xee);
+    __m512 cd_low = _mm512_shuffle_f32x4(c, d, 0x44), cd_high = _mm512_shuffle_f32x4(c, d, 0xee);
 
-    store_quarters(to, step, _mm512_castpd_ps(_mm512_unpacklo_pd(low_first, low_last)));
-    store_quarters(to + step, step, _mm512_castpd_ps(_mm512_unpackhi_pd(low_first, low_last)));
-    store_quarters(to + 2 * step, step,
-                   _mm512_castpd_ps(_mm512_unpacklo_pd(high_first, high_last)));
-    store_quarters(to + 3 * step, step,
-                   _mm512_castpd_ps(_mm512_unpackhi_pd(high_first, high_last)));
+    _mm512_storeu_ps(to, _mm512_shuffle_f32x4(ab_low, cd_low, 0x88));
+    _mm512_storeu_ps(to + step, _mm512_shuffle_f32x4(ab_low, cd_low, 0xdd));
+    _mm512_storeu_ps(to + 2 * step, _mm512_shuffle_f32x4(ab_high, cd_high, 0x88));
+    _mm512_storeu_ps(to + 3 * step, _mm512_shuffle_f32x4(ab_high, cd_high, 0xdd));
+}
+
+RESIZE_INLINE void resize_store_pixels(float *to, const struct resize_sums *sums)
+{
+    __m512 pixels[4];
+
+    pixels_of(sums, pixels);
+    store_four(to, 16, pixels[0], pixels[1], pixels[2], pixels[3]);
+}
+
+RESIZE_INLINE void resize_store_two(float *to, const struct resize_sums *even,
+                                    const struct resize_sums *odd)
+{
+    __m512 first[4], second[4];
+
+    pixels_of(even, first);
+    pixels_of(odd, second);
+    store_four(to, 32, first[0], second[0], first[1], second[1]);
+    store_four(to + 16, 32, first[2], second[2], first[3], second[3]);
 }
 
 RESIZE_INLINE void resize_four_pixels(resize_vector *sums, const float *pixels,

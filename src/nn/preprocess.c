@@ -43,8 +43,8 @@ struct preprocess {
     float *sums; /* crop.width cells of as many floats as sum_step tells, and some more */
 
     /* An output row before and after its colours are changed: three planes of `pitch` floats,
-     * settings.width in whole vectors. Then one channel of it, scaled. */
-    float *line, *converted, *scaled;
+     * settings.width in whole vectors. Then as it is stored. */
+    float *line, *converted, *row;
     size_t pitch;
 };
 
@@ -202,8 +202,8 @@ int preprocess_create(struct preprocess **preprocess, const struct preprocess_se
     p->pitch = ((size_t)settings->width + LANES - 1) / LANES * LANES;
     p->line = memory_array(3 * p->pitch, sizeof(float));
     p->converted = memory_array(3 * p->pitch, sizeof(float));
-    p->scaled = memory_array(p->pitch, sizeof(float));
-    if (!p->line || !p->converted || !p->scaled) {
+    p->row = memory_array(3 * p->pitch + 1, sizeof(float));
+    if (!p->line || !p->converted || !p->row) {
         preprocess_destroy(&p);
         return error_out_of_memory(error);
     }
@@ -223,7 +223,7 @@ void preprocess_destroy(struct preprocess **preprocess)
     free(p->sums);
     free(p->line);
     free(p->converted);
-    free(p->scaled);
+    free(p->row);
     free(p);
     *preprocess = NULL;
 }
@@ -369,29 +369,43 @@ static void convert_color(struct preprocess *p, const float *channels[3])
     }
 }
 
-static void scale_line(const float *line, size_t pitch, float scale, float bias, float *scaled)
+static floats scaled(const float *from, float scale, float bias)
 {
-    for (size_t x = 0; x < pitch; x += LANES)
-        store(scaled + x, cut_to_bytes(load(line + x)) * scale + bias);
+    return cut_to_bytes(load(from)) * scale + bias;
 }
 
-static void store_line(const struct preprocess *p, const float *const lines[3], int y, float *input)
+/* A row of `width` values for each plane of the input. */
+static void store_planes(const struct preprocess *p, const float *const lines[3], float *to)
 {
     const struct preprocess_settings *settings = &p->settings;
-    size_t width = (size_t)settings->width, channels = (size_t)settings->channels;
-    size_t plane = width * (size_t)settings->height;
+    size_t width = (size_t)settings->width, plane = width * (size_t)settings->height;
 
-    for (size_t c = 0; c < channels; c++) {
-        scale_line(lines[c], p->pitch, settings->scale[c], settings->bias[c], p->scaled);
-        if (settings->channels_last) {
-            float *to = input + (size_t)y * width * channels + c;
-
-            for (size_t x = 0; x < width; x++)
-                to[x * channels] = p->scaled[x];
-        } else {
-            memcpy(input + c * plane + (size_t)y * width, p->scaled, width * sizeof(float));
-        }
+    for (size_t c = 0; c < (size_t)settings->channels; c++) {
+        for (size_t x = 0; x < p->pitch; x += LANES)
+            store(p->row + x, scaled(lines[c] + x, settings->scale[c], settings->bias[c]));
+        memcpy(to + c * plane, p->row, width * sizeof(float));
     }
+}
+
+/* A row of `width` pixels of three values. */
+static void store_pixels(const struct preprocess *p, const float *const lines[3], float *to)
+{
+    const float *scale = p->settings.scale, *bias = p->settings.bias;
+
+    for (size_t x = 0; x < p->pitch; x += LANES) {
+        floats a = scaled(lines[0] + x, scale[0], bias[0]);
+        floats b = scaled(lines[1] + x, scale[1], bias[1]);
+        floats c = scaled(lines[2] + x, scale[2], bias[2]);
+        floats first = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        floats last = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+
+        /* Of each vector three are the pixel's; the next one's overwrite the fourth. */
+        store(p->row + 3 * x, __builtin_shufflevector(first, c, 0, 1, 4, 4));
+        store(p->row + 3 * x + 3, __builtin_shufflevector(first, c, 2, 3, 5, 5));
+        store(p->row + 3 * x + 6, __builtin_shufflevector(last, c, 0, 1, 6, 6));
+        store(p->row + 3 * x + 9, __builtin_shufflevector(last, c, 2, 3, 7, 7));
+    }
+    memcpy(to, p->row, 3 * (size_t)p->settings.width * sizeof(float));
 }
 
 int preprocess_run(struct preprocess *preprocess, const VbpImage *image, float *input,
@@ -411,7 +425,10 @@ int preprocess_run(struct preprocess *preprocess, const VbpImage *image, float *
 
         make_line(p, &placed, skipped, y);
         convert_color(p, channels);
-        store_line(p, channels, y, input);
+        if (p->settings.channels_last && p->settings.channels == 3)
+            store_pixels(p, channels, input + 3 * (size_t)y * (size_t)p->settings.width);
+        else
+            store_planes(p, channels, input + (size_t)y * (size_t)p->settings.width);
     }
     return VBP_OK;
 }
