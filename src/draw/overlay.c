@@ -64,7 +64,8 @@ struct overlay {
 
     /* Written by every overlay_draw. */
     float *cells;       /* the mask without NaN, times 255 */
-    bool *visible;      /* mask_height: something of the row can be seen */
+    int *cell_begin;    /* mask_height: first visible cell of the row */
+    int *cell_end;      /* mask_height: one after the last; 0 where none is */
     float *wide[2];     /* column_count: mask rows, in wide[row % 2] */
     int wide_row[2];    /* which; -1: none */
     uint8_t *levels[2]; /* column_count in whole blocks, and one more for a pair */
@@ -135,7 +136,8 @@ static int allocate(struct overlay *overlay, VbpError *error)
     overlay->row_cell = memory_array(crop_rows, sizeof(*overlay->row_cell));
     overlay->row_weight = memory_array(crop_rows, sizeof(*overlay->row_weight));
     overlay->cells = memory_array(rows * columns, sizeof(*overlay->cells));
-    overlay->visible = memory_array(rows, sizeof(*overlay->visible));
+    overlay->cell_begin = memory_array(rows, sizeof(*overlay->cell_begin));
+    overlay->cell_end = memory_array(rows, sizeof(*overlay->cell_end));
     for (int i = 0; i < 2; i++) {
         overlay->wide[i] = memory_array(count, sizeof(*overlay->wide[i]));
         overlay->levels[i] = memory_array(count + BLOCK, 1);
@@ -145,8 +147,8 @@ static int allocate(struct overlay *overlay, VbpError *error)
     overlay->blank = memory_array(count + BLOCK, 1);
     overlay->sums = memory_array(STRETCH / 2, sizeof(*overlay->sums));
     if (!overlay->first_pixel || !overlay->column_weight || !overlay->row_cell ||
-        !overlay->row_weight || !overlay->cells || !overlay->visible || !overlay->blank ||
-        !overlay->sums)
+        !overlay->row_weight || !overlay->cells || !overlay->cell_begin || !overlay->cell_end ||
+        !overlay->blank || !overlay->sums)
         return error_out_of_memory(error);
     return VBP_OK;
 }
@@ -215,7 +217,8 @@ void overlay_destroy(struct overlay **overlay)
     free(old->row_cell);
     free(old->row_weight);
     free(old->cells);
-    free(old->visible);
+    free(old->cell_begin);
+    free(old->cell_end);
     for (int i = 0; i < 2; i++) {
         free(old->wide[i]);
         free(old->levels[i]);
@@ -300,23 +303,33 @@ static void fill_tables(struct overlay *overlay, const struct surface *surface,
     }
 }
 
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 static int level_of(float value)
 {
     return (int)(value + 0.5f);
 }
 
-/* Copies the mask without NaN and finds the rows that have anything to show. */
+/* Copies the mask without NaN and finds between which cells of each row there is anything. */
 static void read_mask(struct overlay *overlay, const float *mask)
 {
     for (int y = 0; y < overlay->mask_height; y++) {
-        ptrdiff_t row = (ptrdiff_t)y * overlay->mask_width;
-        float most = 0;
+        float *cells = overlay->cells + (ptrdiff_t)y * overlay->mask_width;
+        int begin = overlay->mask_width, end = 0;
 
-        for (ptrdiff_t i = row; i < row + overlay->mask_width; i++) {
-            overlay->cells[i] = 255 * unit_interval(mask[i]);
-            most = overlay->cells[i] > most ? overlay->cells[i] : most;
+        for (int x = 0; x < overlay->mask_width; x++) {
+            cells[x] = 255 * unit_interval(mask[(ptrdiff_t)y * overlay->mask_width + x]);
+            if (level_of(cells[x]) >= overlay->first_visible) {
+                end = x + 1;
+                if (begin == overlay->mask_width)
+                    begin = x;
+            }
         }
-        overlay->visible[y] = level_of(most) >= overlay->first_visible;
+        overlay->cell_begin[y] = begin;
+        overlay->cell_end[y] = end;
     }
     overlay->wide_row[0] = overlay->wide_row[1] = -1;
 }
@@ -345,7 +358,8 @@ static const float *wide_row(struct overlay *overlay, int y)
  */
 static const uint8_t *row_levels(struct overlay *overlay, int y, uint8_t *restrict levels)
 {
-    int row = y - overlay->crop.y, count = overlay->column_count, upper, lower;
+    int row = y - overlay->crop.y, count = overlay->column_count;
+    int upper, lower, begin, end;
     uint8_t least = (uint8_t)overlay->first_visible;
     const float *above, *below;
     float weight;
@@ -355,11 +369,18 @@ static const uint8_t *row_levels(struct overlay *overlay, int y, uint8_t *restri
     weight = overlay->row_weight[row];
     upper = overlay->row_cell[row];
     lower = weight > 0 ? upper + 1 : upper;
-    if (!overlay->visible[upper] && !overlay->visible[lower])
+    begin = smaller(overlay->cell_begin[upper], overlay->cell_begin[lower]);
+    end = -smaller(-overlay->cell_end[upper], -overlay->cell_end[lower]);
+    if (begin >= end)
         return overlay->blank;
+
+    /* From the centre of the cell before the first visible one to that behind the last. */
+    begin = begin > 0 ? overlay->first_pixel[begin - 1] : overlay->first_pixel[0];
+    end = overlay->first_pixel[end];
     above = wide_row(overlay, upper);
     below = wide_row(overlay, lower);
-    for (int x = overlay->crop.x - overlay->first_column; x < count; x++) {
+    memset(levels, 0, (size_t)count);
+    for (int x = begin; x < end; x++) {
         uint8_t level = (uint8_t)(int)(above[x] + (below[x] - above[x]) * weight + 0.5f);
 
         levels[x] = level >= least ? level : 0;
@@ -437,6 +458,7 @@ static inline void blend_pixels(const struct pixel_levels *table, const uint8_t 
     int count = stretch->end - stretch->begin;
 
     levels += stretch->begin;
+    UNROLL
     for (int i = 0; i < count; i++) {
         memcpy(kept + i * bytes, table->kept[levels[i]], sizeof(table->kept[0]));
         memcpy(added + i * bytes, table->added[levels[i]], sizeof(table->added[0]));
