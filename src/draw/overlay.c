@@ -45,9 +45,16 @@ struct pixel_levels {
     uint16_t kept[256][4], added[256][4];
 };
 
-/* For U and V: 255 - alpha, and U and V times alpha, in fields that hold the sum of four. */
-#define U_BIT 16
-#define V_BIT 40
+/*
+ * Of YUV with halved chroma a word for each level, with room for the sum of four:
+ *
+ *     bit 0          8                16  KEPT_BIT     U_BIT       V_BIT
+ *         255 - alpha  Y, as in        .   255 - alpha  U * alpha   V * alpha
+ *                      byte_levels
+ */
+#define KEPT_BIT 18
+#define U_BIT    28
+#define V_BIT    46
 
 struct overlay {
     int mask_height, mask_width;
@@ -295,7 +302,8 @@ static void fill_tables(struct overlay *overlay, const struct surface *surface,
                 break;
             overlay->planes[k].blend[i] = (uint16_t)(kept | bytes[k] << 8);
         }
-        overlay->chroma[i] = kept + ((uint64_t)(bytes[1] * color.alpha) << U_BIT) +
+        overlay->chroma[i] = overlay->planes[0].blend[i] + ((uint64_t)kept << KEPT_BIT) +
+                             ((uint64_t)(bytes[1] * color.alpha) << U_BIT) +
                              ((uint64_t)(bytes[2] * color.alpha) << V_BIT);
         overlay->colors[i] = color;
         if (color.alpha)
@@ -431,23 +439,27 @@ static void blend_bytes(uint8_t *restrict bytes, const uint16_t *restrict kept,
     }
 }
 
-static void blend_plane(const struct byte_levels *table, const uint8_t *restrict levels,
-                        uint8_t *restrict row, const struct stretch *stretch)
+/* Bytes by what byte_levels tells of each of them. */
+static void blend_looked_up(uint8_t *restrict bytes, const uint16_t *restrict blend, size_t count)
 {
-    uint16_t blend[STRETCH];
-    int count = stretch->end - stretch->begin;
-
-    levels += stretch->begin;
-    row += stretch->begin;
-    UNROLL
-    for (int i = 0; i < count; i++)
-        blend[i] = table->blend[levels[i]];
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint16_t kept = blend[i] & 255, with = blend[i] >> 8;
-        uint16_t sum = (uint16_t)(row[i] * kept + with * (255 - kept) + 128);
+        uint16_t sum = (uint16_t)(bytes[i] * kept + with * (255 - kept) + 128);
 
-        row[i] = (uint8_t)((uint16_t)(sum + (sum >> 8)) >> 8);
+        bytes[i] = (uint8_t)((uint16_t)(sum + (sum >> 8)) >> 8);
     }
+}
+
+static void blend_plane(const struct byte_levels *table, const uint8_t *levels, uint8_t *row,
+                        const struct stretch *stretch)
+{
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
+    uint16_t blend[STRETCH];
+
+    UNROLL
+    for (size_t i = 0; i < count; i++)
+        blend[i] = table->blend[levels[begin + i]];
+    blend_looked_up(row + begin, blend, count);
 }
 
 /* Pixels of `bytes` bytes, 3 or 4; the fourth of three is overwritten by the next pixel. */
@@ -492,42 +504,57 @@ static void blend_argb_pixels(const struct overlay *overlay, const uint8_t *leve
     }
 }
 
-static void sum_quads(const uint64_t *table, const uint8_t *upper, const uint8_t *lower,
-                      uint64_t *sums, int count)
+/* The sum divided by 1020 to nearest: a half more than it takes keeps it off where floats err. */
+static inline uint8_t blend_sample(uint8_t sample, float kept, int added)
 {
-    UNROLL
-    for (int i = 0; i < count; i++)
-        sums[i] = table[upper[2 * i]] + table[upper[2 * i + 1]] + table[lower[2 * i]] +
-                  table[lower[2 * i + 1]];
+    return (uint8_t)(int)((sample * kept + (float)added + 510.5f) * (1.0f / 1020));
 }
 
-/* Divided by 1020 to nearest: a half more than it takes lies far from where floats are inexact. */
-static inline void blend_samples(uint8_t *restrict samples, const uint64_t *restrict sums,
-                                 const int bit, int count)
+static void blend_samples(uint8_t *restrict samples_u, uint8_t *restrict samples_v,
+                          const uint64_t *restrict sums, size_t count)
 {
-    for (int i = 0; i < count; i++) {
-        int kept = (int)(uint32_t)sums[i] & ((1 << U_BIT) - 1);
-        int added = (int)(uint32_t)(sums[i] >> bit) & ((1 << (V_BIT - U_BIT)) - 1);
-        float sum = (float)samples[i] * (float)kept + (float)added;
+    for (size_t i = 0; i < count; i++) {
+        float kept = (float)((int)(sums[i] >> KEPT_BIT) & ((1 << (U_BIT - KEPT_BIT)) - 1));
+        int u = (int)(sums[i] >> U_BIT) & ((1 << (V_BIT - U_BIT)) - 1);
 
-        samples[i] = (uint8_t)(int)((sum + 510.5f) * (1.0f / 1020));
+        samples_u[i] = blend_sample(samples_u[i], kept, u);
+        samples_v[i] = blend_sample(samples_v[i], kept, (int)(sums[i] >> V_BIT));
     }
 }
 
+/* Where the first of the overlay's columns lies in the planes of halved chroma. */
+struct halved_rows {
+    uint8_t *upper, *lower; /* lower: NULL for none */
+    uint8_t *u, *v;
+};
+
 /*
- * A row of halved chroma under two rows of levels (the same one twice where the surface has no
- * second). Each sample gets the mean of what its four pixels would have given it.
+ * One or two rows of luma, and the chroma that belongs to both: each sample gets the mean of what
+ * its four pixels would have given it. Of a row alone the levels count twice.
  */
 static void blend_halved(const struct overlay *overlay, const uint8_t *upper, const uint8_t *lower,
-                         uint8_t *samples_u, uint8_t *samples_v, const struct stretch *stretch)
+                         const struct halved_rows *rows, const struct stretch *stretch)
 {
-    int count = (stretch->end - stretch->begin + 1) / 2;
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
+    uint16_t above[STRETCH], below[STRETCH];
+    const uint64_t *table = overlay->chroma;
+    uint64_t *sums = overlay->sums;
 
-    upper += stretch->begin;
-    lower += stretch->begin;
-    sum_quads(overlay->chroma, upper, lower, overlay->sums, count);
-    blend_samples(samples_u + stretch->begin / 2, overlay->sums, U_BIT, count);
-    blend_samples(samples_v + stretch->begin / 2, overlay->sums, V_BIT, count);
+    UNROLL
+    for (size_t i = 0; i < count; i += 2) {
+        uint64_t a = table[upper[begin + i]], b = table[upper[begin + i + 1]];
+        uint64_t c = table[lower[begin + i]], d = table[lower[begin + i + 1]];
+
+        above[i] = (uint16_t)a;
+        above[i + 1] = (uint16_t)b;
+        below[i] = (uint16_t)c;
+        below[i + 1] = (uint16_t)d;
+        sums[i / 2] = a + b + c + d;
+    }
+    blend_looked_up(rows->upper + begin, above, count);
+    if (rows->lower)
+        blend_looked_up(rows->lower + begin, below, count);
+    blend_samples(rows->u + begin / 2, rows->v + begin / 2, sums, (count + 1) / 2);
 }
 
 static uint8_t *row_of(const struct surface *surface, int plane, int y, int x)
@@ -541,19 +568,19 @@ static void draw_yuv420(struct overlay *overlay, struct surface *surface)
     int end = overlay->crop.y + overlay->crop.height;
 
     for (int y = overlay->crop.y & ~1; y < end; y += 2) {
+        struct halved_rows rows = {.upper = row_of(surface, 0, y, first),
+                                   .u = row_of(surface, 1, y / 2, first / 2),
+                                   .v = row_of(surface, 2, y / 2, first / 2)};
         const uint8_t *upper = row_levels(overlay, y, overlay->levels[0]);
         const uint8_t *lower = upper;
         struct stretch stretch = {0, 0};
 
-        if (y + 1 < surface->height)
+        if (y + 1 < surface->height) {
+            rows.lower = row_of(surface, 0, y + 1, first);
             lower = row_levels(overlay, y + 1, overlay->levels[1]);
-        while (next_stretch(overlay, upper, lower, &stretch)) {
-            blend_plane(&overlay->planes[0], upper, row_of(surface, 0, y, first), &stretch);
-            if (y + 1 < surface->height)
-                blend_plane(&overlay->planes[0], lower, row_of(surface, 0, y + 1, first), &stretch);
-            blend_halved(overlay, upper, lower, row_of(surface, 1, y / 2, first / 2),
-                         row_of(surface, 2, y / 2, first / 2), &stretch);
         }
+        while (next_stretch(overlay, upper, lower, &stretch))
+            blend_halved(overlay, upper, lower, &rows, &stretch);
     }
 }
 
@@ -567,9 +594,11 @@ static void draw_stretch(const struct overlay *overlay, struct surface *surface,
         blend_plane(&overlay->planes[0], levels, row_of(surface, 0, y, first), stretch);
         break;
     case SURFACE_YUV422:
-        blend_plane(&overlay->planes[0], levels, row_of(surface, 0, y, first), stretch);
-        blend_halved(overlay, levels, levels, row_of(surface, 1, y, first / 2),
-                     row_of(surface, 2, y, first / 2), stretch);
+        blend_halved(overlay, levels, levels,
+                     &(struct halved_rows){.upper = row_of(surface, 0, y, first),
+                                           .u = row_of(surface, 1, y, first / 2),
+                                           .v = row_of(surface, 2, y, first / 2)},
+                     stretch);
         break;
     case SURFACE_YUV444:
         for (int plane = 0; plane < 3; plane++)
