@@ -430,9 +430,9 @@ static bool next_stretch(const struct overlay *overlay, const uint8_t *upper, co
 
 /* Each byte by what is kept of it and added to it; divided by 255 to nearest. */
 static void blend_bytes(uint8_t *restrict bytes, const uint16_t *restrict kept,
-                        const uint16_t *restrict added, int count)
+                        const uint16_t *restrict added, size_t count)
 {
-    for (int i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint16_t sum = (uint16_t)(bytes[i] * kept[i] + added[i]);
 
         bytes[i] = (uint8_t)((uint16_t)(sum + (sum >> 8)) >> 8);
@@ -462,20 +462,46 @@ static void blend_plane(const struct byte_levels *table, const uint8_t *levels, 
     blend_looked_up(row + begin, blend, count);
 }
 
-/* Pixels of `bytes` bytes, 3 or 4; the fourth of three is overwritten by the next pixel. */
-static inline void blend_pixels(const struct pixel_levels *table, const uint8_t *levels,
-                                uint8_t *row, const struct stretch *stretch, const int bytes)
+/* Pixels of three bytes; what is looked up for a fourth one is overwritten by the next pixel. */
+static void blend_rgb(const struct pixel_levels *table, const uint8_t *levels, uint8_t *row,
+                      const struct stretch *stretch)
 {
-    uint16_t kept[4 * STRETCH], added[4 * STRETCH];
-    int count = stretch->end - stretch->begin;
+    uint16_t kept[3 * STRETCH + 1], added[3 * STRETCH + 1];
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
 
-    levels += stretch->begin;
     UNROLL
-    for (int i = 0; i < count; i++) {
-        memcpy(kept + i * bytes, table->kept[levels[i]], sizeof(table->kept[0]));
-        memcpy(added + i * bytes, table->added[levels[i]], sizeof(table->added[0]));
+    for (size_t i = 0; i < count; i++) {
+        memcpy(kept + 3 * i, table->kept[levels[begin + i]], sizeof(table->kept[0]));
+        memcpy(added + 3 * i, table->added[levels[begin + i]], sizeof(table->added[0]));
     }
-    blend_bytes(row + (ptrdiff_t)stretch->begin * bytes, kept, added, count * bytes);
+    blend_bytes(row + 3 * begin, kept, added, 3 * count);
+}
+
+typedef uint8_t eight_bytes __attribute__((vector_size(8)));
+typedef uint16_t eight_words __attribute__((vector_size(16)));
+typedef uint64_t two_longs __attribute__((vector_size(16)));
+
+/* What the levels of two pixels have in the table. */
+static eight_words two_of(const uint16_t table[256][4], const uint8_t levels[2])
+{
+    uint64_t first, second;
+
+    memcpy(&first, table[levels[0]], sizeof(first));
+    memcpy(&second, table[levels[1]], sizeof(second));
+    return (eight_words)(two_longs){first, second};
+}
+
+/* Pixels of four bytes, two at a time. */
+static void blend_two(const struct pixel_levels *table, const uint8_t *levels, uint8_t *pixels)
+{
+    eight_bytes bytes;
+    eight_words sum;
+
+    memcpy(&bytes, pixels, sizeof(bytes));
+    sum = __builtin_convertvector(bytes, eight_words) * two_of(table->kept, levels) +
+          two_of(table->added, levels);
+    bytes = __builtin_convertvector((sum + (sum >> 8)) >> 8, eight_bytes);
+    memcpy(pixels, &bytes, sizeof(bytes));
 }
 
 static bool is_opaque(const uint8_t *row, const struct stretch *stretch)
@@ -491,11 +517,13 @@ static bool is_opaque(const uint8_t *row, const struct stretch *stretch)
 static void blend_argb_pixels(const struct overlay *overlay, const uint8_t *levels, uint8_t *row,
                               const struct stretch *stretch)
 {
+    int x = stretch->begin;
+
     if (is_opaque(row, stretch)) {
-        blend_pixels(&overlay->pixels, levels, row, stretch, 4);
-        return;
+        for (; x + 2 <= stretch->end; x += 2)
+            blend_two(&overlay->pixels, levels + x, row + (ptrdiff_t)x * 4);
     }
-    for (int x = stretch->begin; x < stretch->end; x++) {
+    for (; x < stretch->end; x++) {
         struct color color = overlay->colors[levels[x]];
         uint8_t *pixel = row + (ptrdiff_t)x * 4;
 
@@ -606,7 +634,7 @@ static void draw_stretch(const struct overlay *overlay, struct surface *surface,
         break;
     case SURFACE_RGB24:
     case SURFACE_BGR24:
-        blend_pixels(&overlay->pixels, levels, row_of(surface, 0, y, first * 3), stretch, 3);
+        blend_rgb(&overlay->pixels, levels, row_of(surface, 0, y, first * 3), stretch);
         break;
     case SURFACE_ARGB32:
         blend_argb_pixels(overlay, levels, row_of(surface, 0, y, first * 4), stretch);
