@@ -8,29 +8,53 @@
 #include <string.h>
 
 /*
- * How a frame is coloured. For every frame row the mask is interpolated downwards into `line` (one
- * float a mask column) and then along the row into `levels` (one byte a frame pixel), which look up
- * a table of colours that are already multiplied by their alpha:
+ * How a frame is coloured. A row of the mask is interpolated to the frame's columns once, two of
+ * these rows for every frame row into `levels` (one byte a frame pixel), which look up tables of
+ * what is kept of a byte and what is added to it:
  *
- *     mask cells      a         b           c        line[left], line[left + 1]
- *                     |---------|-----------|
- *     frame pixels  . . . . . . . . . . . . . .      levels[x] = 255 * (a + (b - a) * weight[x])
- *                     \__ run __/\___ run __/
+ *     mask cells      a         b           c
+ *                     |---------|-----------|      wide[x] = a + (b - a) * column_weight[x]
+ *     frame pixels  . . . . . . . . . . . . . .    levels[x] = above + (below - above) * weight
+ *                     first_pixel[b]
  *
- * Pixels between the same two cell centres form a run; runs and rows whose cells are all too small
- * to be seen are passed over, which with real masks is most of them.
+ * Frame rows between mask rows whose cells are all too small to be seen are passed over, and blank
+ * blocks of a row, which with real masks is most of them.
  */
 
-/* One of the 256 levels of the mask: its alpha (0..255) and its bytes (surface_encode) times it. */
-struct level {
-    uint16_t alpha, byte[3];
+/* Columns that are looked at and passed over together: two words of levels. */
+#define BLOCK 16
+/* The most columns that are blended at a time. */
+#define STRETCH 256
+
+/* Look-ups are too short to be looped over one by one. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll_count(8)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+/* What becomes of a byte under each level: 255 - alpha in the low byte, and what the byte is
+ * blended with in the high one. */
+struct byte_levels {
+    uint16_t blend[256];
 };
 
-/* Frame pixels [start, end) of a row lie between the centres of the cells left and left + 1. */
-struct run {
-    int start, end; /* counted from the first column of `levels` */
-    int left;
+/* The same for the bytes of a pixel that lie together: (byte * kept + added) / 255, where added is
+ * already rounded. */
+struct pixel_levels {
+    uint16_t kept[256][4], added[256][4];
 };
+
+/*
+ * Of YUV with halved chroma a word for each level, with room for the sum of four:
+ *
+ *     bit 0          8                16  KEPT_BIT     U_BIT       V_BIT
+ *         255 - alpha  Y, as in        .   255 - alpha  U * alpha   V * alpha
+ *                      byte_levels
+ */
+#define KEPT_BIT 18
+#define U_BIT    28
+#define V_BIT    46
 
 struct overlay {
     int mask_height, mask_width;
@@ -40,8 +64,7 @@ struct overlay {
     /* Columns of `levels`: those of the crop, widened to whole pairs for halved chroma. */
     int first_column, column_count;
 
-    struct run *runs; /* run_count, from left to right */
-    int run_count;
+    int *first_pixel;     /* mask_width + 1: the first column right of the cell's centre */
     float *column_weight; /* column_count: share of the right cell */
     int *row_cell;        /* crop.height: the upper of the two cells */
     float *row_weight;    /* crop.height: share of the lower one */
@@ -50,12 +73,16 @@ struct overlay {
     float *cells;       /* the mask without NaN, times 255 */
     int *cell_begin;    /* mask_height: first visible cell of the row */
     int *cell_end;      /* mask_height: one after the last; 0 where none is */
-    float *line;        /* mask_width + 1 */
-    uint8_t *levels[2]; /* column_count, rounded up to pairs */
+    float *wide[2];     /* column_count: mask rows, in wide[row % 2] */
+    int wide_row[2];    /* which; -1: none */
+    uint8_t *levels[2]; /* column_count in whole blocks, and one more for a pair */
     uint8_t *blank;     /* as long, all 0 */
-    struct level table[256];
-    struct color colors[256]; /* with the alpha of the table, for ARGB32 */
-    int first_visible;        /* the lowest level with an alpha */
+    struct byte_levels planes[3];
+    struct pixel_levels pixels;
+    uint64_t chroma[256];
+    uint64_t *sums; /* STRETCH / 2 of them */
+    struct color colors[256];
+    int first_visible; /* the lowest level with an alpha */
 };
 
 struct overlay_options overlay_default_options(void)
@@ -109,22 +136,26 @@ static int allocate(struct overlay *overlay, VbpError *error)
     size_t rows = (size_t)overlay->mask_height;
     size_t columns = (size_t)overlay->mask_width;
     size_t crop_rows = (size_t)overlay->crop.height;
-    size_t levels = (size_t)overlay->column_count + 1;
+    size_t count = (size_t)overlay->column_count;
 
-    overlay->runs = memory_array((size_t)overlay->crop.width, sizeof(*overlay->runs));
-    overlay->column_weight = memory_array(levels, sizeof(*overlay->column_weight));
+    overlay->first_pixel = memory_array(columns + 1, sizeof(*overlay->first_pixel));
+    overlay->column_weight = memory_array(count, sizeof(*overlay->column_weight));
     overlay->row_cell = memory_array(crop_rows, sizeof(*overlay->row_cell));
     overlay->row_weight = memory_array(crop_rows, sizeof(*overlay->row_weight));
     overlay->cells = memory_array(rows * columns, sizeof(*overlay->cells));
     overlay->cell_begin = memory_array(rows, sizeof(*overlay->cell_begin));
     overlay->cell_end = memory_array(rows, sizeof(*overlay->cell_end));
-    overlay->line = memory_array(columns + 1, sizeof(*overlay->line));
-    overlay->levels[0] = memory_array(levels, 1);
-    overlay->levels[1] = memory_array(levels, 1);
-    overlay->blank = memory_array(levels, 1);
-    if (!overlay->runs || !overlay->column_weight || !overlay->row_cell || !overlay->row_weight ||
-        !overlay->cells || !overlay->cell_begin || !overlay->cell_end || !overlay->line ||
-        !overlay->levels[0] || !overlay->levels[1] || !overlay->blank)
+    for (int i = 0; i < 2; i++) {
+        overlay->wide[i] = memory_array(count, sizeof(*overlay->wide[i]));
+        overlay->levels[i] = memory_array(count + BLOCK, 1);
+        if (!overlay->wide[i] || !overlay->levels[i])
+            return error_out_of_memory(error);
+    }
+    overlay->blank = memory_array(count + BLOCK, 1);
+    overlay->sums = memory_array(STRETCH / 2, sizeof(*overlay->sums));
+    if (!overlay->first_pixel || !overlay->column_weight || !overlay->row_cell ||
+        !overlay->row_weight || !overlay->cells || !overlay->cell_begin || !overlay->cell_end ||
+        !overlay->blank || !overlay->sums)
         return error_out_of_memory(error);
     return VBP_OK;
 }
@@ -132,23 +163,21 @@ static int allocate(struct overlay *overlay, VbpError *error)
 static void map_crop(struct overlay *overlay)
 {
     int margin = overlay->crop.x - overlay->first_column;
+    int cell = 0;
 
     for (int y = 0; y < overlay->crop.height; y++)
         map_pixel(y, overlay->crop.height, overlay->mask_height, &overlay->row_cell[y],
                   &overlay->row_weight[y]);
     for (int x = 0; x < overlay->crop.width; x++) {
-        struct run *run = &overlay->runs[overlay->run_count];
-        int column = margin + x;
         int left;
 
         map_pixel(x, overlay->crop.width, overlay->mask_width, &left,
-                  &overlay->column_weight[column]);
-        if (overlay->run_count == 0 || run[-1].left != left) {
-            *run = (struct run){column, column, left};
-            overlay->run_count++;
-        }
-        overlay->runs[overlay->run_count - 1].end = column + 1;
+                  &overlay->column_weight[margin + x]);
+        while (cell <= left)
+            overlay->first_pixel[cell++] = margin + x;
     }
+    while (cell <= overlay->mask_width)
+        overlay->first_pixel[cell++] = overlay->column_count;
 }
 
 int overlay_create(struct overlay **overlay, int mask_height, int mask_width, VbpRectangle crop,
@@ -190,17 +219,19 @@ void overlay_destroy(struct overlay **overlay)
     *overlay = NULL;
     if (!old)
         return;
-    free(old->runs);
+    free(old->first_pixel);
     free(old->column_weight);
     free(old->row_cell);
     free(old->row_weight);
     free(old->cells);
     free(old->cell_begin);
     free(old->cell_end);
-    free(old->line);
-    free(old->levels[0]);
-    free(old->levels[1]);
+    for (int i = 0; i < 2; i++) {
+        free(old->wide[i]);
+        free(old->levels[i]);
+    }
     free(old->blank);
+    free(old->sums);
     free(old);
 }
 
@@ -239,23 +270,50 @@ struct color overlay_color(const struct overlay_options *options, float value)
     return color;
 }
 
-static void fill_table(struct overlay *overlay, const struct surface *surface,
-                       const struct overlay_options *options)
+/* The bytes of an opaque colour as they lie in a pixel of the surface; the planes of YUV. */
+static void pixel_bytes(const struct surface *surface, struct color color, uint8_t bytes[4])
+{
+    uint32_t word =
+        255u << 24 | (uint32_t)color.red << 16 | (uint32_t)color.green << 8 | color.blue;
+
+    bytes[3] = 0;
+    if (surface->format == SURFACE_ARGB32)
+        blend_store_word(bytes, word);
+    else
+        surface_encode(surface, color, bytes);
+}
+
+static void fill_tables(struct overlay *overlay, const struct surface *surface,
+                        const struct overlay_options *options)
 {
     overlay->first_visible = 256;
     for (int i = 255; i >= 0; i--) {
         struct color color = overlay_color(options, (float)i / 255);
-        struct level *level = &overlay->table[i];
-        uint8_t bytes[3];
+        uint16_t kept = (uint16_t)(255 - color.alpha);
+        uint8_t bytes[4];
 
+        pixel_bytes(surface, color, bytes);
+        for (int k = 0; k < 4; k++) {
+            uint16_t added = (uint16_t)(bytes[k] * color.alpha + 128);
+
+            overlay->pixels.kept[i][k] = kept;
+            overlay->pixels.added[i][k] = added;
+            if (k == 3)
+                break;
+            overlay->planes[k].blend[i] = (uint16_t)(kept | bytes[k] << 8);
+        }
+        overlay->chroma[i] = overlay->planes[0].blend[i] + ((uint64_t)kept << KEPT_BIT) +
+                             ((uint64_t)(bytes[1] * color.alpha) << U_BIT) +
+                             ((uint64_t)(bytes[2] * color.alpha) << V_BIT);
         overlay->colors[i] = color;
-        level->alpha = color.alpha;
-        surface_encode(surface, color, bytes);
-        for (int k = 0; k < 3; k++)
-            level->byte[k] = (uint16_t)(bytes[k] * color.alpha);
         if (color.alpha)
             overlay->first_visible = i;
     }
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
 }
 
 static int level_of(float value)
@@ -281,16 +339,36 @@ static void read_mask(struct overlay *overlay, const float *mask)
         overlay->cell_begin[y] = begin;
         overlay->cell_end[y] = end;
     }
+    overlay->wide_row[0] = overlay->wide_row[1] = -1;
+}
+
+/* Row y of the mask, interpolated to the columns. */
+static const float *wide_row(struct overlay *overlay, int y)
+{
+    const float *cells = overlay->cells + (ptrdiff_t)y * overlay->mask_width;
+    float *wide = overlay->wide[y % 2];
+
+    if (overlay->wide_row[y % 2] == y)
+        return wide;
+    for (int i = 0; i < overlay->mask_width; i++) {
+        float left = cells[i], rise = i + 1 < overlay->mask_width ? cells[i + 1] - left : 0;
+
+        for (int x = overlay->first_pixel[i]; x < overlay->first_pixel[i + 1]; x++)
+            wide[x] = left + rise * overlay->column_weight[x];
+    }
+    overlay->wide_row[y % 2] = y;
+    return wide;
 }
 
 /*
  * The levels of frame row y: `levels` filled with them, or overlay->blank where nothing of it is
  * visible.
  */
-static const uint8_t *row_levels(struct overlay *overlay, int y, uint8_t *levels)
+static const uint8_t *row_levels(struct overlay *overlay, int y, uint8_t *restrict levels)
 {
-    int row = y - overlay->crop.y;
+    int row = y - overlay->crop.y, count = overlay->column_count;
     int upper, lower, begin, end;
+    uint8_t least = (uint8_t)overlay->first_visible;
     const float *above, *below;
     float weight;
 
@@ -299,86 +377,153 @@ static const uint8_t *row_levels(struct overlay *overlay, int y, uint8_t *levels
     weight = overlay->row_weight[row];
     upper = overlay->row_cell[row];
     lower = weight > 0 ? upper + 1 : upper;
-    begin = overlay->cell_begin[upper] < overlay->cell_begin[lower] ? overlay->cell_begin[upper]
-                                                                    : overlay->cell_begin[lower];
-    end = overlay->cell_end[upper] > overlay->cell_end[lower] ? overlay->cell_end[upper]
-                                                              : overlay->cell_end[lower];
+    begin = smaller(overlay->cell_begin[upper], overlay->cell_begin[lower]);
+    end = -smaller(-overlay->cell_end[upper], -overlay->cell_end[lower]);
     if (begin >= end)
         return overlay->blank;
 
-    /* One cell more on either side, for the pixels between it and the visible ones; line has one
-     * more than the mask, so that the last cell has a neighbour of weight 0. */
-    begin = begin > 0 ? begin - 1 : 0;
-    end = end < overlay->mask_width ? end + 1 : end;
-    above = overlay->cells + (ptrdiff_t)upper * overlay->mask_width;
-    below = overlay->cells + (ptrdiff_t)lower * overlay->mask_width;
-    for (int x = begin; x < end; x++)
-        overlay->line[x] = above[x] + (below[x] - above[x]) * weight;
-    overlay->line[end] = 0;
+    /* From the centre of the cell before the first visible one to that behind the last. */
+    begin = begin > 0 ? overlay->first_pixel[begin - 1] : overlay->first_pixel[0];
+    end = overlay->first_pixel[end];
+    above = wide_row(overlay, upper);
+    below = wide_row(overlay, lower);
+    memset(levels, 0, (size_t)count);
+    for (int x = begin; x < end; x++) {
+        uint8_t level = (uint8_t)(int)(above[x] + (below[x] - above[x]) * weight + 0.5f);
 
-    memset(levels, 0, (size_t)overlay->column_count);
-    for (int i = 0; i < overlay->run_count && overlay->runs[i].left < end; i++) {
-        const struct run *run = &overlay->runs[i];
-        float left, right;
-
-        if (run->left < begin)
-            continue;
-        left = overlay->line[run->left];
-        right = overlay->line[run->left + 1];
-        if (level_of(left > right ? left : right) < overlay->first_visible)
-            continue;
-        right -= left;
-        for (int x = run->start; x < run->end; x++)
-            levels[x] = (uint8_t)level_of(left + right * overlay->column_weight[x]);
+        levels[x] = level >= least ? level : 0;
     }
+    /* A last column without a partner counts twice if the surface ends there, else its partner
+     * lies outside the crop and is blank. */
+    levels[count] = overlay->first_column + count == overlay->frame_width ? levels[count - 1] : 0;
     return levels;
 }
 
-/* value / 255, to nearest, for value up to 65025. */
-static uint8_t divide_by_255(uint32_t value)
+/* Columns of `levels` whose pixels are blended at once. */
+struct stretch {
+    int begin, end;
+};
+
+static bool is_blank(const uint8_t *levels)
 {
-    value += 128;
-    return (uint8_t)((value + (value >> 8)) >> 8);
+    uint64_t words[BLOCK / 8];
+
+    memcpy(words, levels, sizeof(words));
+    return !(words[0] | words[1]);
 }
 
-/* Length of the run of zeros that begins at levels[x]. */
-static int skip_blank(const uint8_t *levels, int x, int count)
+/* The next columns from an even one on, behind `from`, that are visible in one of two rows. */
+static bool next_stretch(const struct overlay *overlay, const uint8_t *upper, const uint8_t *lower,
+                         struct stretch *stretch)
 {
-    uint64_t eight;
+    int count = overlay->column_count, x = stretch->end;
 
-    while (x + 8 <= count) {
-        memcpy(&eight, levels + x, sizeof(eight));
-        if (eight)
-            break;
-        x += 8;
+    while (x < count && is_blank(upper + x) && is_blank(lower + x))
+        x += BLOCK;
+    stretch->begin = x;
+    while (x < count && x < stretch->begin + STRETCH &&
+           !(is_blank(upper + x) && is_blank(lower + x)))
+        x += BLOCK;
+    stretch->end = x < count ? x : count;
+    return stretch->begin < count;
+}
+
+/* Each byte by what is kept of it and added to it; divided by 255 to nearest. */
+static void blend_bytes(uint8_t *restrict bytes, const uint16_t *restrict kept,
+                        const uint16_t *restrict added, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint16_t sum = (uint16_t)(bytes[i] * kept[i] + added[i]);
+
+        bytes[i] = (uint8_t)((uint16_t)(sum + (sum >> 8)) >> 8);
     }
-    while (x < count && levels[x] == 0)
-        x++;
-    return x;
 }
 
-/* `bytes` bytes a pixel, each blended alike. Inline, for a loop of its own for each `bytes`. */
-static inline void blend_row(const struct overlay *overlay, const uint8_t *levels, uint8_t *row,
-                             int first, int bytes)
+/* Bytes by what byte_levels tells of each of them. */
+static void blend_looked_up(uint8_t *restrict bytes, const uint16_t *restrict blend, size_t count)
 {
-    int count = overlay->column_count;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t kept = blend[i] & 255, with = blend[i] >> 8;
+        uint16_t sum = (uint16_t)(bytes[i] * kept + with * (255 - kept) + 128);
 
-    for (int x = skip_blank(levels, 0, count); x < count; x = skip_blank(levels, x, count)) {
-        for (; x < count && levels[x]; x++) {
-            struct level level = overlay->table[levels[x]];
-            uint8_t *pixel = row + (ptrdiff_t)x * bytes;
-
-            for (int k = 0; k < bytes; k++)
-                pixel[k] = divide_by_255(pixel[k] * (255u - level.alpha) + level.byte[first + k]);
-        }
+        bytes[i] = (uint8_t)((uint16_t)(sum + (sum >> 8)) >> 8);
     }
 }
 
-static void blend_argb_row(const struct overlay *overlay, const uint8_t *levels, uint8_t *row)
+static void blend_plane(const struct byte_levels *table, const uint8_t *levels, uint8_t *row,
+                        const struct stretch *stretch)
 {
-    int count = overlay->column_count;
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
+    uint16_t blend[STRETCH];
 
-    for (int x = skip_blank(levels, 0, count); x < count; x = skip_blank(levels, x + 1, count)) {
+    UNROLL
+    for (size_t i = 0; i < count; i++)
+        blend[i] = table->blend[levels[begin + i]];
+    blend_looked_up(row + begin, blend, count);
+}
+
+/* Pixels of three bytes; what is looked up for a fourth one is overwritten by the next pixel. */
+static void blend_rgb(const struct pixel_levels *table, const uint8_t *levels, uint8_t *row,
+                      const struct stretch *stretch)
+{
+    uint16_t kept[3 * STRETCH + 1], added[3 * STRETCH + 1];
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
+
+    UNROLL
+    for (size_t i = 0; i < count; i++) {
+        memcpy(kept + 3 * i, table->kept[levels[begin + i]], sizeof(table->kept[0]));
+        memcpy(added + 3 * i, table->added[levels[begin + i]], sizeof(table->added[0]));
+    }
+    blend_bytes(row + 3 * begin, kept, added, 3 * count);
+}
+
+typedef uint8_t eight_bytes __attribute__((vector_size(8)));
+typedef uint16_t eight_words __attribute__((vector_size(16)));
+typedef uint64_t two_longs __attribute__((vector_size(16)));
+
+/* What the levels of two pixels have in the table. */
+static eight_words two_of(const uint16_t table[256][4], const uint8_t levels[2])
+{
+    uint64_t first, second;
+
+    memcpy(&first, table[levels[0]], sizeof(first));
+    memcpy(&second, table[levels[1]], sizeof(second));
+    return (eight_words)(two_longs){first, second};
+}
+
+/* Pixels of four bytes, two at a time. */
+static void blend_two(const struct pixel_levels *table, const uint8_t *levels, uint8_t *pixels)
+{
+    eight_bytes bytes;
+    eight_words sum;
+
+    memcpy(&bytes, pixels, sizeof(bytes));
+    sum = __builtin_convertvector(bytes, eight_words) * two_of(table->kept, levels) +
+          two_of(table->added, levels);
+    bytes = __builtin_convertvector((sum + (sum >> 8)) >> 8, eight_bytes);
+    memcpy(pixels, &bytes, sizeof(bytes));
+}
+
+static bool is_opaque(const uint8_t *row, const struct stretch *stretch)
+{
+    uint32_t all = UINT32_MAX;
+
+    for (int x = stretch->begin; x < stretch->end; x++)
+        all &= blend_load_word(row + (ptrdiff_t)x * 4);
+    return all >> 24 == 255;
+}
+
+/* Opaque pixels stay so, and their bytes are blended like any others. */
+static void blend_argb_pixels(const struct overlay *overlay, const uint8_t *levels, uint8_t *row,
+                              const struct stretch *stretch)
+{
+    int x = stretch->begin;
+
+    if (is_opaque(row, stretch)) {
+        for (; x + 2 <= stretch->end; x += 2)
+            blend_two(&overlay->pixels, levels + x, row + (ptrdiff_t)x * 4);
+    }
+    for (; x < stretch->end; x++) {
         struct color color = overlay->colors[levels[x]];
         uint8_t *pixel = row + (ptrdiff_t)x * 4;
 
@@ -387,37 +532,57 @@ static void blend_argb_row(const struct overlay *overlay, const uint8_t *levels,
     }
 }
 
-/*
- * A row of halved chroma under two rows of levels (the same one twice where the surface has no
- * second). Each sample gets the mean of what its four pixels would have given it.
- */
-static void blend_halved_row(const struct overlay *overlay, const uint8_t *upper,
-                             const uint8_t *lower, uint8_t *samples_u, uint8_t *samples_v)
+/* The sum divided by 1020 to nearest: a half more than it takes keeps it off where floats err. */
+static inline uint8_t blend_sample(uint8_t sample, float kept, int added)
 {
-    int count = overlay->column_count;
-    /* A last column without a partner counts twice if the surface ends there, else its partner
-     * lies outside the crop and is blank. */
-    bool lone = (count & 1) && overlay->first_column + count == overlay->frame_width;
+    return (uint8_t)(int)((sample * kept + (float)added + 510.5f) * (1.0f / 1020));
+}
 
-    for (int x = 0; x < count; x += 2) {
-        int next = x + 1 < count || !lone ? x + 1 : x;
-        const struct level *a, *b, *c, *d;
-        uint32_t kept;
+static void blend_samples(uint8_t *restrict samples_u, uint8_t *restrict samples_v,
+                          const uint64_t *restrict sums, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float kept = (float)((int)(sums[i] >> KEPT_BIT) & ((1 << (U_BIT - KEPT_BIT)) - 1));
+        int u = (int)(sums[i] >> U_BIT) & ((1 << (V_BIT - U_BIT)) - 1);
 
-        if (!(upper[x] | upper[next] | lower[x] | lower[next]))
-            continue;
-        a = &overlay->table[upper[x]];
-        b = &overlay->table[upper[next]];
-        c = &overlay->table[lower[x]];
-        d = &overlay->table[lower[next]];
-        kept = 1020u - a->alpha - b->alpha - c->alpha - d->alpha;
-        samples_u[x / 2] = (uint8_t)((samples_u[x / 2] * kept + a->byte[1] + b->byte[1] +
-                                      c->byte[1] + d->byte[1] + 510) /
-                                     1020);
-        samples_v[x / 2] = (uint8_t)((samples_v[x / 2] * kept + a->byte[2] + b->byte[2] +
-                                      c->byte[2] + d->byte[2] + 510) /
-                                     1020);
+        samples_u[i] = blend_sample(samples_u[i], kept, u);
+        samples_v[i] = blend_sample(samples_v[i], kept, (int)(sums[i] >> V_BIT));
     }
+}
+
+/* Where the first of the overlay's columns lies in the planes of halved chroma. */
+struct halved_rows {
+    uint8_t *upper, *lower; /* lower: NULL for none */
+    uint8_t *u, *v;
+};
+
+/*
+ * One or two rows of luma, and the chroma that belongs to both: each sample gets the mean of what
+ * its four pixels would have given it. Of a row alone the levels count twice.
+ */
+static void blend_halved(const struct overlay *overlay, const uint8_t *upper, const uint8_t *lower,
+                         const struct halved_rows *rows, const struct stretch *stretch)
+{
+    size_t begin = (size_t)stretch->begin, count = (size_t)stretch->end - begin;
+    uint16_t above[STRETCH], below[STRETCH];
+    const uint64_t *table = overlay->chroma;
+    uint64_t *sums = overlay->sums;
+
+    UNROLL
+    for (size_t i = 0; i < count; i += 2) {
+        uint64_t a = table[upper[begin + i]], b = table[upper[begin + i + 1]];
+        uint64_t c = table[lower[begin + i]], d = table[lower[begin + i + 1]];
+
+        above[i] = (uint16_t)a;
+        above[i + 1] = (uint16_t)b;
+        below[i] = (uint16_t)c;
+        below[i + 1] = (uint16_t)d;
+        sums[i / 2] = a + b + c + d;
+    }
+    blend_looked_up(rows->upper + begin, above, count);
+    if (rows->lower)
+        blend_looked_up(rows->lower + begin, below, count);
+    blend_samples(rows->u + begin / 2, rows->v + begin / 2, sums, (count + 1) / 2);
 }
 
 static uint8_t *row_of(const struct surface *surface, int plane, int y, int x)
@@ -431,45 +596,48 @@ static void draw_yuv420(struct overlay *overlay, struct surface *surface)
     int end = overlay->crop.y + overlay->crop.height;
 
     for (int y = overlay->crop.y & ~1; y < end; y += 2) {
+        struct halved_rows rows = {.upper = row_of(surface, 0, y, first),
+                                   .u = row_of(surface, 1, y / 2, first / 2),
+                                   .v = row_of(surface, 2, y / 2, first / 2)};
         const uint8_t *upper = row_levels(overlay, y, overlay->levels[0]);
         const uint8_t *lower = upper;
+        struct stretch stretch = {0, 0};
 
-        if (y + 1 < surface->height)
+        if (y + 1 < surface->height) {
+            rows.lower = row_of(surface, 0, y + 1, first);
             lower = row_levels(overlay, y + 1, overlay->levels[1]);
-        if (upper == overlay->blank && lower == overlay->blank)
-            continue;
-        blend_row(overlay, upper, row_of(surface, 0, y, first), 0, 1);
-        if (y + 1 < surface->height)
-            blend_row(overlay, lower, row_of(surface, 0, y + 1, first), 0, 1);
-        blend_halved_row(overlay, upper, lower, row_of(surface, 1, y / 2, first / 2),
-                         row_of(surface, 2, y / 2, first / 2));
+        }
+        while (next_stretch(overlay, upper, lower, &stretch))
+            blend_halved(overlay, upper, lower, &rows, &stretch);
     }
 }
 
-static void draw_row(const struct overlay *overlay, struct surface *surface, const uint8_t *levels,
-                     int y)
+static void draw_stretch(const struct overlay *overlay, struct surface *surface,
+                         const uint8_t *levels, int y, const struct stretch *stretch)
 {
     int first = overlay->first_column;
 
     switch (surface->format) {
     case SURFACE_GRAY:
-        blend_row(overlay, levels, row_of(surface, 0, y, first), 0, 1);
+        blend_plane(&overlay->planes[0], levels, row_of(surface, 0, y, first), stretch);
         break;
     case SURFACE_YUV422:
-        blend_row(overlay, levels, row_of(surface, 0, y, first), 0, 1);
-        blend_halved_row(overlay, levels, levels, row_of(surface, 1, y, first / 2),
-                         row_of(surface, 2, y, first / 2));
+        blend_halved(overlay, levels, levels,
+                     &(struct halved_rows){.upper = row_of(surface, 0, y, first),
+                                           .u = row_of(surface, 1, y, first / 2),
+                                           .v = row_of(surface, 2, y, first / 2)},
+                     stretch);
         break;
     case SURFACE_YUV444:
         for (int plane = 0; plane < 3; plane++)
-            blend_row(overlay, levels, row_of(surface, plane, y, first), plane, 1);
+            blend_plane(&overlay->planes[plane], levels, row_of(surface, plane, y, first), stretch);
         break;
     case SURFACE_RGB24:
     case SURFACE_BGR24:
-        blend_row(overlay, levels, row_of(surface, 0, y, first * 3), 0, 3);
+        blend_rgb(&overlay->pixels, levels, row_of(surface, 0, y, first * 3), stretch);
         break;
     case SURFACE_ARGB32:
-        blend_argb_row(overlay, levels, row_of(surface, 0, y, first * 4));
+        blend_argb_pixels(overlay, levels, row_of(surface, 0, y, first * 4), stretch);
         break;
     case SURFACE_YUV420: /* draw_yuv420 */
         break;
@@ -481,7 +649,7 @@ void overlay_draw(struct overlay *overlay, struct surface *surface, const float 
 {
     if (surface->width != overlay->frame_width || surface->height != overlay->frame_height)
         return;
-    fill_table(overlay, surface, options);
+    fill_tables(overlay, surface, options);
     if (overlay->first_visible > 255)
         return;
     read_mask(overlay, mask);
@@ -492,9 +660,10 @@ void overlay_draw(struct overlay *overlay, struct surface *surface, const float 
     }
     for (int y = overlay->crop.y; y < overlay->crop.y + overlay->crop.height; y++) {
         const uint8_t *levels = row_levels(overlay, y, overlay->levels[0]);
+        struct stretch stretch = {0, 0};
 
-        if (levels != overlay->blank)
-            draw_row(overlay, surface, levels, y);
+        while (next_stretch(overlay, levels, levels, &stretch))
+            draw_stretch(overlay, surface, levels, y, &stretch);
     }
 }
 

@@ -3,42 +3,55 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "kernels/resample.h"
+#include "kernels/resize.h"
 
 #include <math.h>
 #include <string.h>
 
 #define IMAGE_MAX_SIDE 32768
 
-/* Y, U, V bytes to red, green, blue: a table look-up and multiply-adds each. */
-struct yuv_tables {
-    float luma[256]; /* 0..255, full range */
-    float red_v[256], green_u[256], green_v[256], blue_u[256];
+/* Vectors that every compiler knows how to do. */
+#define LANES 4
+typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+/* What is resized. */
+enum sample {
+    SAMPLE_BYTE,  /* luma */
+    SAMPLE_BYTES, /* red, green, blue or the other way round, as they lie in the image */
+    SAMPLE_YUV    /* red, green, blue made of Y, U and V */
 };
 
-/* What a source pixel becomes before it is resized: one value, or three. */
-enum sample { SAMPLE_LUMA, SAMPLE_RGB };
-
+/*
+ * For each output row the columns of the crop are summed over the image rows that it is made of,
+ * and then along the row:
+ *
+ *     rows of the crop --> sums --> line, converted --> network's input
+ *     crop.width           the same settings.width
+ */
 struct preprocess {
     struct preprocess_settings settings;
-    enum sample sample;
+    const struct resize *resize;
 
     /* For the geometry of the last frame; image.width == 0: none yet. */
     VbpImage image; /* its pointers are not kept */
     VbpRectangle crop;
+    enum sample sample;
     struct taps columns, rows;
-    struct yuv_tables yuv;
+    struct resize_tap *row_taps; /* those of rows, with the colours in them */
+    struct resize_image resize_image;
+    float *sums; /* crop.width cells of as many floats as sum_step tells, and some more */
 
-    /* Source rows resized along the width, one slot each: slot = row % slots. A slot holds
-     * sample channels x settings.width floats. */
-    float *row_cache;
-    int *row_in_slot;
-    int slots;
-    float *line; /* one output row, sample channels x settings.width */
+    /* An output row before and after its colours are changed: three planes of `pitch` floats,
+     * settings.width in whole vectors. Then as it is stored. */
+    float *line, *converted, *row;
+    size_t pitch;
 };
 
-static int sample_channels(const struct preprocess *preprocess)
+/* Floats of a cell of preprocess.sums. */
+static size_t sum_step(enum sample sample)
 {
-    return preprocess->sample == SAMPLE_LUMA ? 1 : 3;
+    return sample == SAMPLE_BYTE ? 1 : sample == SAMPLE_BYTES ? 3 : 4;
 }
 
 static int cut(double amount, int side)
@@ -62,37 +75,54 @@ int preprocess_crop(const struct preprocess_settings *settings, int width, int h
     return VBP_OK;
 }
 
+static bool is_yuv(VbpPixelFormat format)
+{
+    return format == VBP_PIXEL_YUV420P || format == VBP_PIXEL_YUV422P ||
+           format == VBP_PIXEL_YUV444P;
+}
+
+static enum sample sample_for(enum card_color color, VbpPixelFormat format)
+{
+    if (format == VBP_PIXEL_GRAY8 || (color == CARD_GRAY && is_yuv(format)))
+        return SAMPLE_BYTE;
+    return is_yuv(format) ? SAMPLE_YUV : SAMPLE_BYTES;
+}
+
 /* ITU-R BT.601, BT.709 and BT.2020: the shares of red and blue in luma. */
-static void make_yuv_tables(struct yuv_tables *tables, const VbpImage *image)
+static void set_taps(struct preprocess *p, const VbpImage *image)
 {
     static const double red_shares[] = {0.299, 0.2126, 0.2627};
     static const double blue_shares[] = {0.114, 0.0722, 0.0593};
     double red = red_shares[image->matrix], blue = blue_shares[image->matrix];
     double green = 1 - red - blue;
-    double luma_range = image->full_range ? 255 : 219, chroma_range = image->full_range ? 255 : 224;
-    double black = image->full_range ? 0 : 16;
+    bool limited = is_yuv(image->format) && !image->full_range;
+    double luma_gain = limited ? 255.0 / 219 : 1, chroma_gain = limited ? 255.0 / 224 : 1;
 
-    for (int i = 0; i < 256; i++) {
-        double chroma = (i - 128) * 255 / chroma_range;
+    for (int i = 0; i < p->rows.outputs * p->rows.pitch; i++) {
+        double weight = (double)p->rows.weight[i], chroma = weight * chroma_gain;
 
-        tables->luma[i] = (float)fmin(fmax((i - black) * 255 / luma_range, 0), 255);
-        tables->red_v[i] = (float)(2 * (1 - red) * chroma);
-        tables->blue_u[i] = (float)(2 * (1 - blue) * chroma);
-        tables->green_u[i] = (float)(-2 * (1 - blue) * blue / green * chroma);
-        tables->green_v[i] = (float)(-2 * (1 - red) * red / green * chroma);
+        p->row_taps[i] = (struct resize_tap){
+            .gain = (float)(weight * luma_gain),
+            .red_v = (float)(2 * (1 - red) * chroma),
+            .green_u = (float)(-2 * (1 - blue) * blue / green * chroma),
+            .green_v = (float)(-2 * (1 - red) * red / green * chroma),
+            .blue_u = (float)(2 * (1 - blue) * chroma),
+            .low = (float)fmin(255 * weight, 0),
+            .high = (float)fmax(255 * weight, 0),
+        };
     }
+    p->resize_image = (struct resize_image){
+        .halved_width = image->format == VBP_PIXEL_YUV420P || image->format == VBP_PIXEL_YUV422P,
+        .halved_height = image->format == VBP_PIXEL_YUV420P,
+        .black = limited ? 16 : 0,
+        .span = limited ? 219 : 255,
+    };
 }
 
 static bool same_geometry(const VbpImage *a, const VbpImage *b)
 {
     return a->format == b->format && a->matrix == b->matrix && !a->full_range == !b->full_range &&
            a->width == b->width && a->height == b->height;
-}
-
-static bool is_yuv(VbpPixelFormat format)
-{
-    return format == VBP_PIXEL_YUV420P || format == VBP_PIXEL_YUV422P ||
-           format == VBP_PIXEL_YUV444P;
 }
 
 static enum resample_filter filter_for(enum card_resize resize, const VbpRectangle *crop, int width,
@@ -130,7 +160,6 @@ static int check_image(const VbpImage *image, VbpError *error)
 static int adopt_geometry(struct preprocess *p, const VbpImage *image, VbpError *error)
 {
     const struct preprocess_settings *settings = &p->settings;
-    size_t slot = (size_t)sample_channels(p) * (size_t)settings->width;
     enum resample_filter filter;
     int result;
 
@@ -140,21 +169,22 @@ static int adopt_geometry(struct preprocess *p, const VbpImage *image, VbpError 
         return result;
     taps_free(&p->columns);
     taps_free(&p->rows);
-    free(p->row_cache);
-    free(p->row_in_slot);
-    p->row_cache = NULL;
-    p->row_in_slot = NULL;
+    free(p->row_taps);
+    free(p->sums);
+    p->row_taps = NULL;
+    p->sample = sample_for(settings->color, image->format);
+    /* A column in front where chroma is halved, and what is read behind. */
+    p->sums =
+        memory_array(((size_t)p->crop.width + 1 + TAPS_GROUP) * sum_step(p->sample), sizeof(float));
     filter = filter_for(settings->resize, &p->crop, settings->width, settings->height);
-    if (!taps_make(&p->columns, filter, p->crop.width, settings->width) ||
+    if (!p->sums || !taps_make(&p->columns, filter, p->crop.width, settings->width) ||
         !taps_make(&p->rows, filter, p->crop.height, settings->height))
         return error_out_of_memory(error);
-    /* The taps of one output row lie close together, so this many slots never collide in one. */
-    p->slots = p->rows.most;
-    p->row_cache = memory_aligned_array((size_t)p->slots * slot, sizeof(float));
-    p->row_in_slot = memory_array((size_t)p->slots, sizeof(int));
-    if (!p->row_cache || !p->row_in_slot)
+    p->row_taps =
+        memory_array((size_t)p->rows.outputs * (size_t)p->rows.pitch, sizeof(*p->row_taps));
+    if (!p->row_taps)
         return error_out_of_memory(error);
-    make_yuv_tables(&p->yuv, image);
+    set_taps(p, image);
     p->image = *image;
     return VBP_OK;
 }
@@ -168,9 +198,12 @@ int preprocess_create(struct preprocess **preprocess, const struct preprocess_se
     if (!p)
         return error_out_of_memory(error);
     p->settings = *settings;
-    p->sample = settings->color == CARD_GRAY ? SAMPLE_LUMA : SAMPLE_RGB;
-    p->line = memory_aligned_array(3 * (size_t)settings->width, sizeof(float));
-    if (!p->line) {
+    p->resize = resize_list(0);
+    p->pitch = ((size_t)settings->width + LANES - 1) / LANES * LANES;
+    p->line = memory_array(3 * p->pitch, sizeof(float));
+    p->converted = memory_array(3 * p->pitch, sizeof(float));
+    p->row = memory_array(3 * p->pitch + 1, sizeof(float));
+    if (!p->line || !p->converted || !p->row) {
         preprocess_destroy(&p);
         return error_out_of_memory(error);
     }
@@ -186,228 +219,216 @@ void preprocess_destroy(struct preprocess **preprocess)
         return;
     taps_free(&p->columns);
     taps_free(&p->rows);
-    free(p->row_cache);
-    free(p->row_in_slot);
+    free(p->row_taps);
+    free(p->sums);
     free(p->line);
+    free(p->converted);
+    free(p->row);
     free(p);
     *preprocess = NULL;
 }
 
-static float luma_of_rgb(float red, float green, float blue)
+static floats load(const float *from)
+{
+    floats values;
+
+    memcpy(&values, from, sizeof(values));
+    return values;
+}
+
+static void store(float *to, floats values)
+{
+    memcpy(to, &values, sizeof(values));
+}
+
+static floats cut_to_bytes(floats value)
+{
+    const floats white = {255, 255, 255, 255};
+    lanes above, positive = value > 0;
+
+    value = (floats)((lanes)value & positive);
+    above = value > white;
+    return (floats)(((lanes)white & above) | ((lanes)value & ~above));
+}
+
+static floats luma_of(floats red, floats green, floats blue)
 {
     return 0.299f * red + 0.587f * green + 0.114f * blue;
 }
 
-static float clamp_byte(float value)
+/* The image from the first column that is summed; *skipped: how many of them the crop is without.
+ */
+static struct resize_image place_columns(const struct preprocess *p, const VbpImage *image,
+                                         int *skipped)
 {
-    return value < 0 ? 0 : value > 255 ? 255 : value;
-}
+    struct resize_image placed = p->resize_image;
+    int halved = p->sample == SAMPLE_YUV && placed.halved_width;
+    int x = halved ? p->crop.x & ~1 : p->crop.x;
 
-/* One row of the image, as the taps read it. */
-struct row {
-    const struct preprocess *preprocess;
-    const uint8_t *plane[3];
-    int chroma_shift; /* of x, for planar YUV */
-};
-
-static struct row image_row(const struct preprocess *preprocess, const VbpImage *image, int y)
-{
-    struct row row = {.preprocess = preprocess};
-    int chroma_y = image->format == VBP_PIXEL_YUV420P ? y >> 1 : y;
-
-    row.chroma_shift = image->format != VBP_PIXEL_YUV444P;
-    row.plane[0] = image->plane[0] + y * image->stride[0];
-    if (is_yuv(image->format)) {
-        row.plane[1] = image->plane[1] + chroma_y * image->stride[1];
-        row.plane[2] = image->plane[2] + chroma_y * image->stride[2];
+    *skipped = p->crop.x - x;
+    placed.plane[0] = image->plane[0] + (p->sample == SAMPLE_BYTES ? 3 * x : x);
+    placed.stride[0] = image->stride[0];
+    for (int plane = 1; plane < 3 && p->sample == SAMPLE_YUV; plane++) {
+        placed.plane[plane] = image->plane[plane] + (halved ? x / 2 : x);
+        placed.stride[plane] = image->stride[plane];
     }
-    return row;
+    return placed;
 }
 
-static float read_luma(const struct row *row, VbpPixelFormat format, int x)
+/* p->line = output row y, 0..255: gray or red, green, blue, which may lie in the image's order. */
+static void make_line(struct preprocess *p, const struct resize_image *image, int skipped, int y)
 {
-    const uint8_t *pixel = row->plane[0] + 3 * (size_t)x;
+    struct resize_rows rows = {.row = p->crop.y + p->rows.start[y],
+                               .count = p->rows.count[y],
+                               .taps = p->row_taps + (ptrdiff_t)y * p->rows.pitch};
+    size_t step = sum_step(p->sample), count = (size_t)(p->crop.width + skipped);
+    const float *cells = p->sums + (size_t)skipped * step;
 
-    switch (format) {
-    case VBP_PIXEL_GRAY8:
-        return row->plane[0][x];
-    case VBP_PIXEL_RGB24:
-        return luma_of_rgb(pixel[0], pixel[1], pixel[2]);
-    case VBP_PIXEL_BGR24:
-        return luma_of_rgb(pixel[2], pixel[1], pixel[0]);
-    default:
-        return row->preprocess->yuv.luma[row->plane[0][x]];
-    }
+    if (p->sample == SAMPLE_YUV)
+        p->resize->yuv_down(image, &rows, count, p->sums);
+    else
+        p->resize->bytes_down(image, &rows, count * step, p->sums);
+    if (p->sample == SAMPLE_BYTE)
+        taps_sum(&p->columns, cells, p->line);
+    else
+        p->resize->pixels_across(&p->columns, cells, step, p->line, p->pitch);
 }
 
-static void read_rgb(const struct row *row, VbpPixelFormat format, int x, float rgb[3])
+static void make_gray(size_t pitch, const float *red, const float *green, const float *blue,
+                      float *gray)
 {
-    const struct yuv_tables *yuv = &row->preprocess->yuv;
-    const uint8_t *pixel = row->plane[0] + 3 * (size_t)x;
-    uint8_t u, v;
-    float luma;
+    for (size_t x = 0; x < pitch; x += LANES)
+        store(gray + x, luma_of(load(red + x), load(green + x), load(blue + x)));
+}
 
-    switch (format) {
-    case VBP_PIXEL_GRAY8:
-        rgb[0] = rgb[1] = rgb[2] = row->plane[0][x];
-        break;
-    case VBP_PIXEL_RGB24:
-        rgb[0] = pixel[0];
-        rgb[1] = pixel[1];
-        rgb[2] = pixel[2];
-        break;
-    case VBP_PIXEL_BGR24:
-        rgb[0] = pixel[2];
-        rgb[1] = pixel[1];
-        rgb[2] = pixel[0];
-        break;
-    default:
-        u = row->plane[1][x >> row->chroma_shift];
-        v = row->plane[2][x >> row->chroma_shift];
-        luma = yuv->luma[row->plane[0][x]];
-        rgb[0] = clamp_byte(luma + yuv->red_v[v]);
-        rgb[1] = clamp_byte(luma + yuv->green_u[u] + yuv->green_v[v]);
-        rgb[2] = clamp_byte(luma + yuv->blue_u[u]);
-        break;
+/* As OpenCV makes it of bytes: so what a cubic overshot is cut before. */
+static void make_yuv(size_t pitch, const float *red, const float *green, const float *blue,
+                     float *yuv)
+{
+    for (size_t x = 0; x < pitch; x += LANES) {
+        floats r = cut_to_bytes(load(red + x)), b = cut_to_bytes(load(blue + x));
+        floats luma = luma_of(r, cut_to_bytes(load(green + x)), b);
+
+        store(yuv + x, luma);
+        store(yuv + x + pitch, 0.492f * (b - luma) + 128);
+        store(yuv + x + 2 * pitch, 0.877f * (r - luma) + 128);
     }
 }
 
-/* Resizes one source row of the crop along the width: sample channels x settings.width floats. */
-static void resize_row(const struct preprocess *p, const VbpImage *image, int y, float *resized)
+static void make_saturation(size_t pitch, const float *red, const float *green, const float *blue,
+                            float *saturation)
 {
-    struct row row = image_row(p, image, p->crop.y + y);
-    size_t width = (size_t)p->settings.width;
+    for (size_t x = 0; x < pitch; x += LANES) {
+        floats r = cut_to_bytes(load(red + x)), g = cut_to_bytes(load(green + x));
+        floats b = cut_to_bytes(load(blue + x));
 
-    for (size_t x = 0; x < width; x++) {
-        float sum[3] = {0, 0, 0};
+        for (int i = 0; i < LANES; i++) {
+            float most = fmaxf(r[i], fmaxf(g[i], b[i])), least = fminf(r[i], fminf(g[i], b[i]));
 
-        for (int tap = p->columns.first[x]; tap < p->columns.first[x + 1]; tap++) {
-            int source = p->crop.x + p->columns.index[tap];
-            float weight = p->columns.weight[tap], rgb[3];
-
-            if (p->sample == SAMPLE_LUMA) {
-                sum[0] += weight * read_luma(&row, image->format, source);
-                continue;
-            }
-            read_rgb(&row, image->format, source, rgb);
-            for (int c = 0; c < 3; c++)
-                sum[c] += weight * rgb[c];
-        }
-        for (size_t c = 0; c < (size_t)sample_channels(p); c++)
-            resized[c * width + x] = sum[c];
-    }
-}
-
-static const float *cached_row(struct preprocess *p, const VbpImage *image, int y)
-{
-    int slot = y % p->slots;
-    float *resized =
-        p->row_cache + (size_t)slot * (size_t)sample_channels(p) * (size_t)p->settings.width;
-
-    if (p->row_in_slot[slot] != y) {
-        resize_row(p, image, y, resized);
-        p->row_in_slot[slot] = y;
-    }
-    return resized;
-}
-
-/* p->line = output row y, all sample channels, 0..255. */
-static void make_line(struct preprocess *p, const VbpImage *image, int y)
-{
-    size_t count = (size_t)sample_channels(p) * (size_t)p->settings.width;
-
-    memset(p->line, 0, count * sizeof(float));
-    for (int tap = p->rows.first[y]; tap < p->rows.first[y + 1]; tap++) {
-        const float *row = cached_row(p, image, p->rows.index[tap]);
-        float weight = p->rows.weight[tap];
-
-        for (size_t i = 0; i < count; i++)
-            p->line[i] += weight * row[i];
-    }
-}
-
-/* Changes p->line from red, green, blue to the network's colours. */
-static void convert_color(struct preprocess *p)
-{
-    size_t width = (size_t)p->settings.width;
-    float *first = p->line, *second = p->line + width, *third = p->line + 2 * width;
-
-    for (size_t x = 0; x < width; x++) {
-        /* A cubic overshoots, and what OpenCV converts are bytes. */
-        float red = clamp_byte(first[x]), green = clamp_byte(second[x]);
-        float blue = clamp_byte(third[x]);
-        float most, least, luma;
-
-        switch (p->settings.color) {
-        case CARD_RGB:
-        case CARD_GRAY:
-            break;
-        case CARD_BGR:
-            first[x] = blue;
-            third[x] = red;
-            break;
-        case CARD_YUV_SWAPPED:
-            luma = luma_of_rgb(blue, green, red);
-            first[x] = luma;
-            second[x] = clamp_byte(0.492f * (red - luma) + 128);
-            third[x] = clamp_byte(0.877f * (blue - luma) + 128);
-            break;
-        case CARD_YUV:
-            luma = luma_of_rgb(red, green, blue);
-            first[x] = luma;
-            second[x] = clamp_byte(0.492f * (blue - luma) + 128);
-            third[x] = clamp_byte(0.877f * (red - luma) + 128);
-            break;
-        case CARD_SATURATION:
-            most = fmaxf(red, fmaxf(green, blue));
-            least = fminf(red, fminf(green, blue));
-            first[x] = most > 0 ? 255 * (most - least) / most : 0;
-            break;
+            saturation[x + (size_t)i] = most > 0 ? 255 * (most - least) / most : 0;
         }
     }
 }
 
-static void store_line(const struct preprocess *p, int y, float *input)
+/* The network's colours of p->line: where the channels lie. */
+static void convert_color(struct preprocess *p, const float *channels[3])
+{
+    size_t pitch = p->pitch;
+    const float *red = p->line, *green = p->line, *blue = p->line;
+    bool swapped = p->image.format == VBP_PIXEL_BGR24;
+
+    if (p->sample != SAMPLE_BYTE) {
+        red = p->line + (swapped ? 2 * pitch : 0);
+        green = p->line + pitch;
+        blue = p->line + (swapped ? 0 : 2 * pitch);
+    }
+    for (size_t c = 0; c < 3; c++)
+        channels[c] = p->converted + c * pitch;
+    switch (p->settings.color) {
+    case CARD_GRAY:
+        if (p->sample == SAMPLE_BYTE)
+            channels[0] = p->line;
+        else
+            make_gray(pitch, red, green, blue, p->converted);
+        break;
+    case CARD_RGB:
+    case CARD_BGR:
+        channels[0] = p->settings.color == CARD_RGB ? red : blue;
+        channels[1] = green;
+        channels[2] = p->settings.color == CARD_RGB ? blue : red;
+        break;
+    case CARD_YUV:
+        make_yuv(pitch, red, green, blue, p->converted);
+        break;
+    case CARD_YUV_SWAPPED:
+        make_yuv(pitch, blue, green, red, p->converted);
+        break;
+    case CARD_SATURATION:
+        make_saturation(pitch, red, green, blue, p->converted);
+        break;
+    }
+}
+
+static floats scaled(const float *from, float scale, float bias)
+{
+    return cut_to_bytes(load(from)) * scale + bias;
+}
+
+/* A row of `width` values for each plane of the input. */
+static void store_planes(const struct preprocess *p, const float *const lines[3], float *to)
 {
     const struct preprocess_settings *settings = &p->settings;
-    size_t width = (size_t)settings->width, channels = (size_t)settings->channels;
-    size_t plane = width * (size_t)settings->height;
+    size_t width = (size_t)settings->width, plane = width * (size_t)settings->height;
 
-    for (size_t c = 0; c < channels; c++) {
-        float scale = settings->scale[c], bias = settings->bias[c];
-        const float *line = p->line + c * width;
-
-        if (settings->channels_last) {
-            float *to = input + (size_t)y * width * channels + c;
-
-            for (size_t x = 0; x < width; x++)
-                to[x * channels] = clamp_byte(line[x]) * scale + bias;
-        } else {
-            float *to = input + c * plane + (size_t)y * width;
-
-            for (size_t x = 0; x < width; x++)
-                to[x] = clamp_byte(line[x]) * scale + bias;
-        }
+    for (size_t c = 0; c < (size_t)settings->channels; c++) {
+        for (size_t x = 0; x < p->pitch; x += LANES)
+            store(p->row + x, scaled(lines[c] + x, settings->scale[c], settings->bias[c]));
+        memcpy(to + c * plane, p->row, width * sizeof(float));
     }
+}
+
+/* A row of `width` pixels of three values. */
+static void store_pixels(const struct preprocess *p, const float *const lines[3], float *to)
+{
+    const float *scale = p->settings.scale, *bias = p->settings.bias;
+
+    for (size_t x = 0; x < p->pitch; x += LANES) {
+        floats a = scaled(lines[0] + x, scale[0], bias[0]);
+        floats b = scaled(lines[1] + x, scale[1], bias[1]);
+        floats c = scaled(lines[2] + x, scale[2], bias[2]);
+        floats first = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        floats last = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+
+        /* Of each vector three are the pixel's; the next one's overwrite the fourth. */
+        store(p->row + 3 * x, __builtin_shufflevector(first, c, 0, 1, 4, 4));
+        store(p->row + 3 * x + 3, __builtin_shufflevector(first, c, 2, 3, 5, 5));
+        store(p->row + 3 * x + 6, __builtin_shufflevector(last, c, 0, 1, 6, 6));
+        store(p->row + 3 * x + 9, __builtin_shufflevector(last, c, 2, 3, 7, 7));
+    }
+    memcpy(to, p->row, 3 * (size_t)p->settings.width * sizeof(float));
 }
 
 int preprocess_run(struct preprocess *preprocess, const VbpImage *image, float *input,
                    VbpError *error)
 {
     struct preprocess *p = preprocess;
-    int result = check_image(image, error);
+    int result = check_image(image, error), skipped;
+    struct resize_image placed;
 
     if (result == VBP_OK && !same_geometry(&p->image, image))
         result = adopt_geometry(p, image, error);
     if (result != VBP_OK)
         return result;
-    for (int slot = 0; slot < p->slots; slot++)
-        p->row_in_slot[slot] = -1;
+    placed = place_columns(p, image, &skipped);
     for (int y = 0; y < p->settings.height; y++) {
-        make_line(p, image, y);
-        if (p->sample == SAMPLE_RGB)
-            convert_color(p);
-        store_line(p, y, input);
+        const float *channels[3];
+
+        make_line(p, &placed, skipped, y);
+        convert_color(p, channels);
+        if (p->settings.channels_last && p->settings.channels == 3)
+            store_pixels(p, channels, input + 3 * (size_t)y * (size_t)p->settings.width);
+        else
+            store_planes(p, channels, input + (size_t)y * (size_t)p->settings.width);
     }
     return VBP_OK;
 }

@@ -29,6 +29,8 @@ static const struct geometry geometries[] = {
     {3, 40, {0, 3, 61, 12}, 61, 15}, /* odd right and lower edge of the frame */
     {9, 3, {10, 0, 9, 33}, 33, 33},  /* odd size, crop with odd end */
     {20, 50, {0, 10, 100, 40}, 100, 50},
+    {3, 90, {7, 1, 611, 7}, 619, 9}, /* wider than what is blended at once */
+    {2, 4, {0, 2, 537, 5}, 537, 7},
 };
 #define GEOMETRY_COUNT (sizeof(geometries) / sizeof(geometries[0]))
 
@@ -148,6 +150,21 @@ static int check_sample(const struct canvas *before, const struct canvas *after,
     return 1;
 }
 
+static void make_opaque(struct canvas *canvas)
+{
+    for (int y = 0; y < canvas->surface.height; y++) {
+        uint8_t *row = canvas->surface.plane[0] + y * canvas->surface.stride[0];
+
+        for (int x = 0; x < canvas->surface.width; x++) {
+            uint32_t word;
+
+            memcpy(&word, row + 4 * x, sizeof(word));
+            word |= 255u << 24;
+            memcpy(row + 4 * x, &word, sizeof(word));
+        }
+    }
+}
+
 static void draws_like_the_definition(void **state)
 {
     uint32_t seed = 77;
@@ -174,6 +191,8 @@ static void draws_like_the_definition(void **state)
             canvas_make(&canvas, format, geometry->frame_width, geometry->frame_height,
                         round % 4 == 3, seed);
             canvas.surface.matrix = (VbpColorMatrix)(round % 3);
+            if (format == SURFACE_ARGB32 && round % 2)
+                make_opaque(&canvas);
             canvas_copy(&before, &canvas);
             overlay_draw(overlay, &canvas.surface, mask, &options);
             assert_true(canvas_guard_whole(&canvas));

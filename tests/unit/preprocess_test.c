@@ -269,12 +269,13 @@ static void check_against_twin(const struct preprocess_settings *settings, const
         for (int x = 0; x < width; x++) {
             double sum[3] = {0, 0, 0}, sample[3];
 
-            for (int ty = rows.first[y]; ty < rows.first[y + 1]; ty++) {
-                for (int tx = columns.first[x]; tx < columns.first[x + 1]; tx++) {
-                    slow_sample(image, settings->color, crop.y + rows.index[ty],
-                                crop.x + columns.index[tx], sample);
+            for (int ty = 0; ty < rows.count[y]; ty++) {
+                for (int tx = 0; tx < columns.count[x]; tx++) {
+                    slow_sample(image, settings->color, crop.y + rows.start[y] + ty,
+                                crop.x + columns.start[x] + tx, sample);
                     for (int c = 0; c < 3; c++)
-                        sum[c] += (double)rows.weight[ty] * (double)columns.weight[tx] * sample[c];
+                        sum[c] += (double)rows.weight[y * rows.pitch + ty] *
+                                  (double)columns.weight[x * columns.pitch + tx] * sample[c];
                 }
             }
             slow_color(settings->color, sum);
