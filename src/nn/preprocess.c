@@ -281,7 +281,7 @@ static void make_line(struct preprocess *p, const struct resize_image *image, in
     struct resize_rows rows = {.row = p->crop.y + p->rows.start[y],
                                .count = p->rows.count[y],
                                .taps = p->row_taps + (ptrdiff_t)y * p->rows.pitch};
-    size_t step = sum_step(p->sample), count = (size_t)(p->crop.width + skipped);
+    size_t step = sum_step(p->sample), count = (size_t)p->crop.width + (size_t)skipped;
     const float *cells = p->sums + (size_t)skipped * step;
 
     if (p->sample == SAMPLE_YUV)

@@ -30,7 +30,7 @@ static struct picture random_picture(int width, int height, bool halved_width, b
         int rows = plane > 0 && halved_height ? (height + 1) / 2 : height;
         int row = plane > 0 && halved_width ? (width + 1) / 2 : width;
         bool upside_down = random_chance(0.3);
-        uint8_t *bytes = malloc((size_t)(rows * row));
+        uint8_t *bytes = malloc((size_t)rows * (size_t)row);
 
         assert_non_null(bytes);
         for (int i = 0; i < rows * row; i++)
@@ -122,7 +122,11 @@ static void check_same(const float *got, const float *want, size_t count, const 
 {
     check_guards(got);
     for (size_t i = 0; i < count; i++) {
-        if (memcmp(&got[i], &want[i], sizeof(*got)) != 0)
+        uint32_t got_bits, want_bits;
+
+        memcpy(&got_bits, &got[i], sizeof(got_bits));
+        memcpy(&want_bits, &want[i], sizeof(want_bits));
+        if (got_bits != want_bits)
             fail_msg("%s: %zu of %zu is %.9g and not %.9g", name, i, count, (double)got[i],
                      (double)want[i]);
     }
