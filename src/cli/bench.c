@@ -150,8 +150,9 @@ static int invite_peer(struct measurement *m, const struct common_options *commo
     outputs = copy_outputs(m);
     if (!outputs)
         return error_out_of_memory(error);
-    result = bench_peer_start(&m->peer, m->model, common->threads > 0 ? common->threads : 1,
-                              m->input, outputs, &bench->peer_difference, error);
+    bench->peer_threads = common->threads > 0 ? common->threads : 1;
+    result = bench_peer_start(&m->peer, m->model, bench->peer_threads, m->input, outputs,
+                              &bench->peer_difference, error);
     free(outputs);
     if (result == VBP_ERROR_UNSUPPORTED) {
         cli_note(common, "no peer to measure: %s", error->message);

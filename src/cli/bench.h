@@ -26,7 +26,8 @@ struct bench {
     struct spread mask_extra; /* with the mask minus without it, run by run */
 
     bool has_peer;
-    const char *peer_name;  /* "ONNX Runtime 1.30.0" */
+    const char *peer_name; /* "ONNX Runtime 1.30.0" */
+    int peer_threads;
     double peer_difference; /* largest one of an output, relative to values above 1 */
     struct spread peer;
 

@@ -130,6 +130,7 @@ static void add_peers(cJSON *root, const struct bench *bench)
         return;
     peer = cJSON_CreateObject();
     cJSON_AddStringToObject(peer, "name", bench->peer_name);
+    cJSON_AddNumberToObject(peer, "threads", bench->peer_threads);
     add_spread(peer, "forward_ms", &bench->peer);
     add_number(peer, "vbp_over_peer", share(bench->forward.median, bench->peer.median));
     add_number(peer, "largest_difference", bench->peer_difference);
