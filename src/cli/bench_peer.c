@@ -16,8 +16,6 @@
 #define LINE_SIZE      65536
 #define ARGUMENTS_LEAD 7 /* node, script, model, threads, shape, input, result */
 
-extern char **environ;
-
 /*
  *     vbp ── "5\n" ─────────────────────> node onnxruntime.mjs
  *         <── "0.34 0.35 0.34 0.36 0.34\n" ──

@@ -146,8 +146,7 @@ static const char *peer_name(const cJSON *networks)
 {
     const cJSON *network;
 
-    cJSON_ArrayForEach(network, networks)
-    {
+    for (network = networks ? networks->child : NULL; network; network = network->next) {
         const cJSON *peer =
             cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(network, "peers"), 0);
 
@@ -161,6 +160,7 @@ static void print_tables(const cJSON *root)
 {
     const cJSON *networks = cJSON_GetObjectItemCaseSensitive(root, "networks"), *item;
     const cJSON *first = cJSON_GetArrayItem(networks, 0);
+    const cJSON *frames = cJSON_GetObjectItemCaseSensitive(root, "frames");
 
     printf("%s, kernels for %s, %g runs each; load average %s. Milliseconds as min / median / "
            "p99.\n\n",
@@ -170,12 +170,12 @@ static void print_tables(const cJSON *root)
            "GFLOP/s | of the "
            "limit |\n|---|---|---|---|---|---|---|---|\n",
            peer_name(networks));
-    cJSON_ArrayForEach(item, networks) print_network(item);
-    if (!cJSON_GetObjectItemCaseSensitive(root, "frames"))
+    for (item = networks ? networks->child : NULL; item; item = item->next)
+        print_network(item);
+    if (!frames)
         return;
     printf("\n| frame | ms |\n|---|---|\n");
-    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(root, "frames"))
-    {
+    for (item = frames->child; item; item = item->next) {
         printf("| %s |", text(item, "name"));
         print_spread(cJSON_GetObjectItemCaseSensitive(item, "ms"));
         printf("\n");

@@ -115,12 +115,13 @@ static void test_every_layer_on_demand(void **state)
 {
     struct process_result result =
         VBP_RUN("bench", constant_model(), "--json", "-v", "--runs", "3");
-    cJSON *root = parse(&result), *layer;
+    cJSON *root = parse(&result);
+    const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers"), *layer;
     double multiply_adds = 0;
 
     (void)state;
-    cJSON_ArrayForEach(layer, cJSON_GetObjectItemCaseSensitive(root, "layers"))
-    {
+    assert_non_null(layers);
+    for (layer = layers->child; layer; layer = layer->next) {
         assert_true(cJSON_IsString(cJSON_GetObjectItemCaseSensitive(layer, "name")));
         assert_true(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(layer, "shape")) > 0);
         assert_true(number(layer, "median_ms") >= 0);

@@ -226,7 +226,8 @@ static void check_explained_options(const char *explained, const char *command, 
 
 static void test_manual_has_the_options_of_the_program(void **state)
 {
-    static const char *const commands[] = {"watch", "export", "frame", "info", "train", "eval", "bench"};
+    static const char *const commands[] = {"watch", "export", "frame", "info",
+                                           "train", "eval",   "bench"};
     char *manual = read_text("doc/vbp.1");
     char *all = cut(manual, "\nThe commands are:", "\n.Sh ");
     char *common = cut(all, "\nOptions that all commands take:", "\n.El");
