@@ -71,7 +71,10 @@ struct measurement {
     struct bench_layer *layers;
 };
 
-/* What runners run on: they have no choice yet, and take one thread and the fastest kernels. */
+/*
+ * What runners run on: they have no choice yet, and take one thread and the fastest kernels. A
+ * choice that comes belongs here, and into the options of time_layers.
+ */
 static VbpRunnerOptions choose_engine(const struct common_options *common, struct bench *bench)
 {
     bench->isa = tiles_list(0)->name;
