@@ -17,13 +17,14 @@ PEAK_INLINE peak_vector peak_broadcast(float value)
     return _mm256_set1_ps(value);
 }
 
-PEAK_INLINE peak_vector peak_multiply_add(peak_vector a, peak_vector b, peak_vector c)
+/* As in a convolution: the chain goes through what is added. */
+PEAK_INLINE peak_vector peak_step(peak_vector sum, peak_vector factor, peak_vector term)
 {
-    return _mm256_fmadd_ps(a, b, c);
+    return _mm256_fmadd_ps(factor, term, sum);
 }
 
 #include "kernels/peak.inc"
 
-const struct peak peak__avx2 = {"avx2", (size_t)2 * PEAK_WIDTH *PEAK_SUMS, run};
+const struct peak peak__avx2 = {"avx2", 2 * (size_t)PEAK_WIDTH *PEAK_SUMS, run};
 
 #endif

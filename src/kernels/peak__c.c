@@ -12,11 +12,12 @@ static inline peak_vector peak_broadcast(float value)
     return (peak_vector){value, value, value, value};
 }
 
-static inline peak_vector peak_multiply_add(peak_vector a, peak_vector b, peak_vector c)
+/* Through the product, which would else be calculated once, before the loop. */
+static inline peak_vector peak_step(peak_vector sum, peak_vector factor, peak_vector term)
 {
-    return a * b + c;
+    return sum * factor + term;
 }
 
 #include "kernels/peak.inc"
 
-const struct peak peak__c = {"c", (size_t)2 * PEAK_WIDTH *PEAK_SUMS, run};
+const struct peak peak__c = {"c", 2 * (size_t)PEAK_WIDTH *PEAK_SUMS, run};
