@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture roadsim test test-programs bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture roadsim test test-programs bench bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -198,6 +198,14 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
 
+# What networks and frames cost, beside ONNX Runtime where that can be installed.
+BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,frame_bench random_network bench_table)
+$(BENCH_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+bench: all $(BENCH_PROGRAMS)
+	@BUILD=$(BUILD) INSTALL_DEPS=$(INSTALL_DEPS) tests/bench/bench.sh
+
 # Samples per second of training, beside PyTorch's where that is installed.
 TRAIN_BENCH := $(BUILD)/tests/bench/train_bench
 $(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
@@ -271,6 +279,7 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make bench           milliseconds of networks and frames, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
 	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
@@ -282,4 +291,4 @@ help:
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
-           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o)
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o))

@@ -2,9 +2,10 @@
 # Installs what building, testing and showing vbp needs, on Debian and Ubuntu. Where nothing is
 # missing it does nothing, needs no rights and no network.
 #
-#     tools/install-deps.sh [--lint] [--check]
+#     tools/install-deps.sh [--lint] [--bench] [--check]
 #
 # --lint   also the tools of `make lint`, the Clang builds and the fuzzing programs
+# --bench  also what runs the peer of `make bench`
 # --check  only say what is missing; exit 1 if something is
 set -euo pipefail
 
@@ -48,14 +49,19 @@ cmd:mandoc                 mandoc
 cmd:shellcheck             shellcheck
 file:/usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a    libclang-rt-dev|libclang-rt-14-dev|libclang-common-14-dev
 '
+needed_for_bench='
+cmd:node                   nodejs
+cmd:npm                    npm
+'
 
 check_only=0
 for argument in "$@"; do
     case $argument in
     --lint) needed+=$needed_for_lint ;;
+    --bench) needed+=$needed_for_bench ;;
     --check) check_only=1 ;;
     *)
-        echo "usage: tools/install-deps.sh [--lint] [--check]" >&2
+        echo "usage: tools/install-deps.sh [--lint] [--bench] [--check]" >&2
         exit 2
         ;;
     esac

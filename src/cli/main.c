@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {&command_watch, &command_export, &command_frame,
-                                                 &command_info,  &command_train,  &command_eval};
+                                                 &command_info,  &command_train,  &command_eval,
+                                                 &command_bench};
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

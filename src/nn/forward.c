@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 /* 8 GiB. */
 #define FORWARD_MAX_FLOATS ((size_t)1 << 31)
@@ -22,7 +23,16 @@ struct forward {
     float **affine;  /* per node: factors and offsets of batch normalisations, else NULL */
     float **average; /* per level */
     int *level_of;   /* per tensor: index of the level it is, or -1 */
+    double *seconds; /* per node: time of the last run; NULL without time_nodes */
 };
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
 
 static float *tensor_data(const struct forward *forward, int tensor)
 {
@@ -306,6 +316,7 @@ int forward_run(struct forward *forward, VbpError *error)
         return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
+        double started = forward->seconds ? seconds_now() : 0;
 
         run_node(forward, i);
         /* Both now, while the values are in the cache and before a later node writes over them. */
@@ -316,6 +327,8 @@ int forward_run(struct forward *forward, VbpError *error)
                              node->source_kind, node->name);
         if (forward->options.level_averages && forward->level_of[node->output] >= 0)
             average_level(forward, node->output);
+        if (forward->seconds)
+            forward->seconds[i] = seconds_now() - started;
     }
     return forward->options.level_averages ? check_averages(forward, error) : VBP_OK;
 }
@@ -396,7 +409,9 @@ int forward_create(struct forward **forward, const struct graph *graph,
     f->affine = memory_array((size_t)graph->node_count, sizeof(*f->affine));
     f->average = memory_array((size_t)graph->level_count, sizeof(*f->average));
     f->level_of = memory_array((size_t)graph->tensor_count, sizeof(*f->level_of));
-    if (!f->affine || !f->average || !f->level_of)
+    if (options->time_nodes)
+        f->seconds = memory_array((size_t)graph->node_count, sizeof(*f->seconds));
+    if (!f->affine || !f->average || !f->level_of || (options->time_nodes && !f->seconds))
         result = error_out_of_memory(error);
     else
         result = plan_make(&f->plan, graph, options->keep_all, error);
@@ -430,6 +445,7 @@ void forward_destroy(struct forward **forward)
     free(f->affine);
     free(f->average);
     free(f->level_of);
+    free(f->seconds);
     free(f->scratch);
     free(f->block);
     plan_free(&f->plan);
@@ -450,6 +466,11 @@ const float *forward_tensor(const struct forward *forward, int tensor)
 const float *forward_level_average(const struct forward *forward, int level)
 {
     return forward->average[level];
+}
+
+const double *forward_node_seconds(const struct forward *forward)
+{
+    return forward->seconds;
 }
 
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node)

@@ -14,6 +14,7 @@ struct forward_options {
     bool keep_all;       /* every tensor stays readable after the run */
     bool level_averages; /* average the channels of each level while it is at hand */
     VbpAverage average;  /* how */
+    bool time_nodes;     /* measure each node: forward_node_seconds */
 };
 
 int forward_create(struct forward **forward, const struct graph *graph,
@@ -34,6 +35,12 @@ const float *forward_tensor(const struct forward *forward, int tensor);
 
 /* Channel average of a level, height x width floats; needs level_averages. */
 const float *forward_level_average(const struct forward *forward, int level);
+
+/*
+ * Seconds that each node of the graph took in the last run, with what is made of its output (the
+ * check for NaN, the level average); needs time_nodes.
+ */
+const double *forward_node_seconds(const struct forward *forward);
 
 /* Multiply-adds of one node: convolutions and dense layers; 0 for the rest. */
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node);

@@ -67,7 +67,7 @@ static void test_readme_commands_run(void **state)
         if (!*line)
             break;
     }
-    assert_int_equal(commands, 4);
+    assert_int_equal(commands, 5);
     assert_true(file_exists(scratch_path("annotated.mp4")));
     assert_true(file_exists(scratch_path("folder/overlay.png")));
     free(text);
@@ -226,7 +226,8 @@ static void check_explained_options(const char *explained, const char *command, 
 
 static void test_manual_has_the_options_of_the_program(void **state)
 {
-    static const char *const commands[] = {"watch", "export", "frame", "info", "train", "eval"};
+    static const char *const commands[] = {"watch", "export", "frame", "info",
+                                           "train", "eval",   "bench"};
     char *manual = read_text("doc/vbp.1");
     char *all = cut(manual, "\nThe commands are:", "\n.Sh ");
     char *common = cut(all, "\nOptions that all commands take:", "\n.El");

@@ -457,6 +457,34 @@ static void multiply_adds(void **state)
     graph_destroy(&graph);
 }
 
+/* Only on demand; every node that computes something took some time. */
+static void times_of_nodes(void **state)
+{
+    const struct forward_options timed = {.time_nodes = true}, plain = {0};
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 3, 60, 80);
+    struct forward *forward;
+    VbpError error;
+
+    (void)state;
+    data = network_convolution(graph, data, 8, window_square(3, 1, 0), 1, true);
+    network_finish(graph, network_dense(graph, network_flatten(graph, data), 5));
+    assert_int_equal(forward_create(&forward, graph, &plain, &error), VBP_OK);
+    assert_null(forward_node_seconds(forward));
+    forward_destroy(&forward);
+    assert_int_equal(forward_create(&forward, graph, &timed, &error), VBP_OK);
+    memset(forward_input(forward), 0, network_elements(graph, graph->input) * sizeof(float));
+    assert_int_equal(forward_run(forward, &error), VBP_OK);
+    for (int i = 0; i < graph->node_count; i++) {
+        double seconds = forward_node_seconds(forward)[i];
+
+        assert_true(seconds >= 0 && seconds < 100);
+        assert_true(seconds > 0 || node_multiply_adds(graph, &graph->nodes[i]) == 0);
+    }
+    forward_destroy(&forward);
+    graph_destroy(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +502,7 @@ int main(void)
         cmocka_unit_test(networks_too_large),
         cmocka_unit_test(threads),
         cmocka_unit_test(multiply_adds),
+        cmocka_unit_test(times_of_nodes),
     };
 
     return cmocka_run_group_tests(tests, random_setup, NULL);
