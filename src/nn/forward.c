@@ -6,6 +6,7 @@
 #include "kernels/dense.h"
 #include "kernels/map.h"
 #include "kernels/pool.h"
+#include "nn/chains.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,11 +18,14 @@ struct forward {
     const struct graph *graph;
     struct forward_options options;
     struct plan plan;
-    float *block;    /* plan.size floats: all computed tensors */
-    float *scratch;  /* columns of the largest convolution */
-    float **affine;  /* per node: factors and offsets of batch normalisations, else NULL */
-    float **average; /* per level */
-    int *level_of;   /* per tensor: index of the level it is, or -1 */
+    const struct kernels *kernels;
+    struct chains chains;
+    float *block;       /* plan.size floats: all computed tensors */
+    float *scratch;     /* columns of the largest convolution that is not in a chain */
+    float *memory;      /* of chains */
+    float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
+    float **average;    /* per level */
+    float **average_of; /* per tensor: the same, NULL where it is not a level */
 };
 
 static float *tensor_data(const struct forward *forward, int tensor)
@@ -40,13 +44,6 @@ static struct window_sizes window_sizes(const struct graph *graph, const struct 
 
     return (struct window_sizes){(int)input[1],  (int)input[2],  (int)input[3],
                                  (int)output[1], (int)output[2], (int)output[3]};
-}
-
-static struct convolution convolution_of(const struct graph *graph, const struct node *node)
-{
-    return (struct convolution){.sizes = window_sizes(graph, node),
-                                .window = node->convolution.window,
-                                .groups = node->convolution.groups};
 }
 
 static size_t elements(const struct graph *graph, int tensor)
@@ -137,7 +134,7 @@ static void run_transpose(const struct forward *forward, const struct node *node
 static void run_convolution(const struct forward *forward, const struct node *node,
                             const float *input, float *output)
 {
-    struct convolution convolution = convolution_of(forward->graph, node);
+    struct convolution convolution = chains_convolution(forward->graph, node);
 
     convolution_run(&convolution, input, tensor_data(forward, node->inputs[1]),
                     node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output,
@@ -149,10 +146,15 @@ static void run_dense(const struct forward *forward, const struct node *node, co
 {
     const int64_t *weights = forward->graph->tensors[node->inputs[1]].shape.extent;
     size_t rows = elements(forward->graph, node->inputs[0]) / (size_t)weights[1];
+    const float *bias = node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL;
 
-    dense_run((int)rows, (int)weights[1], (int)weights[0], input,
-              tensor_data(forward, node->inputs[1]),
-              node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output);
+    if (rows == 1)
+        forward->kernels->flat->dense(input, (size_t)weights[1],
+                                      tensor_data(forward, node->inputs[1]), bias,
+                                      (size_t)weights[0], output);
+    else
+        dense_run((int)rows, (int)weights[1], (int)weights[0], input,
+                  tensor_data(forward, node->inputs[1]), bias, output);
 }
 
 static void run_batch_norm(const struct shape *shape, const float *affine, const float *input,
@@ -226,7 +228,7 @@ static void average_level(const struct forward *forward, int tensor)
     size_t channels = (size_t)tensor_channels(level);
     size_t height = (size_t)tensor_height(level), width = (size_t)tensor_width(level);
     const float *data = tensor_data(forward, tensor);
-    float *average = forward->average[forward->level_of[tensor]];
+    float *average = forward->average_of[tensor];
     int64_t stride[SHAPE_MAX_RANK];
 
     dense_strides(&level->shape, stride);
@@ -298,23 +300,48 @@ static int check_averages(const struct forward *forward, VbpError *error)
     return VBP_OK;
 }
 
+static int blame(const struct forward *forward, int index, VbpError *error)
+{
+    const struct node *node = &forward->graph->nodes[index];
+
+    return error_set(error, VBP_ERROR_NUMERIC,
+                     "layer %d (%s '%s') is the first to give NaN or infinity", index,
+                     node->source_kind, node->name);
+}
+
+static int run_chain(const struct forward *forward, const struct node_chain *chain, VbpError *error)
+{
+    int failed = convolution_chain_run(&chain->chain, tensor_data(forward, chain->input),
+                                       tensor_data(forward, chain->output), 0, 1, forward->memory);
+
+    return failed < 0 ? VBP_OK : blame(forward, chain->node[failed], error);
+}
+
 int forward_run(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
+    int result;
 
     if (!tensor_finite(forward, graph->input))
         return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
+        int chain = forward->chains.of_node[i];
 
+        if (chain >= 0) {
+            if (forward->chains.list[chain].last_node != i)
+                continue;
+            result = run_chain(forward, &forward->chains.list[chain], error);
+            if (result != VBP_OK)
+                return result;
+            continue;
+        }
         run_node(forward, i);
         /* Both now, while the values are in the cache and before a later node writes over them. */
         if ((can_overflow(node) || reads_constant(graph, node)) &&
             !tensor_finite(forward, node->output))
-            return error_set(error, VBP_ERROR_NUMERIC,
-                             "layer %d (%s '%s') is the first to give NaN or infinity", i,
-                             node->source_kind, node->name);
-        if (forward->options.level_averages && forward->level_of[node->output] >= 0)
+            return blame(forward, i, error);
+        if (forward->average_of[node->output])
             average_level(forward, node->output);
     }
     return forward->options.level_averages ? check_averages(forward, error) : VBP_OK;
@@ -339,8 +366,8 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
 
-        if (node->kind == NODE_CONVOLUTION) {
-            struct convolution convolution = convolution_of(graph, node);
+        if (node->kind == NODE_CONVOLUTION && forward->chains.of_node[i] < 0) {
+            struct convolution convolution = chains_convolution(graph, node);
             size_t needed = convolution_scratch(&convolution);
 
             scratch = needed > scratch ? needed : scratch;
@@ -360,24 +387,29 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
     result = check_size(scratch, "the columns of the largest convolution", error);
     if (result != VBP_OK)
         return result;
+    result = check_size(forward->chains.memory_size, "the rows that convolutions share", error);
+    if (result != VBP_OK)
+        return result;
     forward->scratch = memory_aligned_array(scratch, sizeof(float));
-    return forward->scratch ? VBP_OK : error_out_of_memory(error);
+    forward->memory = memory_aligned_array(forward->chains.memory_size, sizeof(float));
+    if (!forward->scratch || !forward->memory)
+        return error_out_of_memory(error);
+    memset(forward->memory, 0, forward->chains.memory_size * sizeof(float));
+    return VBP_OK;
 }
 
 static int prepare_levels(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
 
-    for (int t = 0; t < graph->tensor_count; t++)
-        forward->level_of[t] = -1;
     for (int i = 0; i < graph->level_count && forward->options.level_averages; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
 
-        forward->level_of[graph->levels[i]] = i;
         forward->average[i] = memory_aligned_array(
             (size_t)tensor_height(level) * (size_t)tensor_width(level), sizeof(float));
         if (!forward->average[i])
             return error_out_of_memory(error);
+        forward->average_of[graph->levels[i]] = forward->average[i];
     }
     return VBP_OK;
 }
@@ -395,19 +427,23 @@ int forward_create(struct forward **forward, const struct graph *graph,
     f->options = *options;
     f->affine = memory_array((size_t)graph->node_count, sizeof(*f->affine));
     f->average = memory_array((size_t)graph->level_count, sizeof(*f->average));
-    f->level_of = memory_array((size_t)graph->tensor_count, sizeof(*f->level_of));
-    if (!f->affine || !f->average || !f->level_of)
+    f->average_of = memory_array((size_t)graph->tensor_count, sizeof(*f->average_of));
+    f->kernels = kernels_best(options->isa);
+    if (!f->affine || !f->average || !f->average_of)
         result = error_out_of_memory(error);
     else
-        result = plan_make(&f->plan, graph, options->keep_all, error);
+        result = prepare_levels(f, error);
+    if (result == VBP_OK)
+        result =
+            chains_find(&f->chains, graph, f->kernels, options->keep_all, f->average_of, error);
+    if (result == VBP_OK)
+        result = plan_make(&f->plan, graph, f->chains.keep_until, options->keep_all, error);
     if (result == VBP_OK)
         result = check_size(f->plan.size, "the tensors of the network", error);
     if (result == VBP_OK) {
         f->block = memory_aligned_array(f->plan.size, sizeof(float));
         result = f->block ? prepare_nodes(f, error) : error_out_of_memory(error);
     }
-    if (result == VBP_OK)
-        result = prepare_levels(f, error);
     if (result == VBP_OK) {
         memset(f->block, 0, f->plan.size * sizeof(float));
         *forward = f;
@@ -429,8 +465,10 @@ void forward_destroy(struct forward **forward)
         free(f->average[i]);
     free(f->affine);
     free(f->average);
-    free(f->level_of);
+    free(f->average_of);
+    chains_free(&f->chains);
     free(f->scratch);
+    free(f->memory);
     free(f->block);
     plan_free(&f->plan);
     free(f);

@@ -3,6 +3,7 @@
 #define VBP_NN_FORWARD_H
 
 #include "graph/graph.h"
+#include "kernels/cpu.h"
 
 /*
  * Buffers and scratch for running one graph, frame after frame, without allocating. It refers to
@@ -14,6 +15,7 @@ struct forward_options {
     bool keep_all;       /* every tensor stays readable after the run */
     bool level_averages; /* average the channels of each level while it is at hand */
     VbpAverage average;  /* how */
+    enum isa isa;        /* kernels of this level at most; ISA_BEST (0): the best there is */
 };
 
 int forward_create(struct forward **forward, const struct graph *graph,
