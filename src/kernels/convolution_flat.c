@@ -18,28 +18,36 @@
 #define COLUMNS_COST 2.2 /* of im2col: OpenBLAS reaches about half of what the tiles do */
 
 /*
- * A plane holds, for each step (a row or a pair of rows of output), one row made of two rows of
- * the input, counted from the first one that the step reads; split by the horizontal stride:
+ * A plane holds, for each step (a row or a pair of rows of output), one row made of rows of the
+ * input; split by the horizontal stride:
  *
- *     plane:  phase 0: step 0, step 1, ... each `pitch` floats;  phase 1: ...
+ *     plane:  column phase 0: step 0, step 1, ... each `pitch` floats;  column phase 1: ...
  */
 struct plane {
     enum flat_list list;
-    enum flat_blend blend;
-    int a, b;
     float factor[PHASE_ROWS_MAX]; /* the weight is the sum of factor[i] * kernel row[i] */
     int kernel_row, kernel_step;  /* kernel row 0, and from one to the next */
+};
+
+/* Planes of one phase of the vertical stride: made of input rows phase, phase + stride, ... */
+struct phase {
+    enum flat_blend blend;
+    int first_plane;
 };
 
 struct convolution_flat {
     struct convolution convolution;
     const struct flat *kernels;
     bool pairs;
+    struct phase phases[FLAT_MAX_STRIDE]; /* one for each vertical phase */
     struct plane *planes;
     int plane_count;
-    int input_step; /* input rows from one step to the next */
-    int extra;      /* rows of a plane beyond those of its steps: alone, for the kernel's rows */
-    int band;       /* steps */
+    size_t column_start[FLAT_MAX_STRIDE]; /* see struct flat_rows */
+    size_t columns;                       /* of a row of input that windows touch */
+    bool edges;                           /* some cells of planes are not made of input: 0 */
+    int input_step;                       /* input rows from one step to the next */
+    int extra; /* rows of a plane beyond those of its steps: alone, for the kernel's rows */
+    int band;  /* steps */
     size_t pitch;
     size_t plane_row; /* floats from a row of a plane to the next: pitch */
     size_t plane_size;
@@ -67,37 +75,39 @@ static size_t even_part(size_t left, size_t most)
     return divide_up(left, divide_up(left, most));
 }
 
-static void add_plane(struct convolution_flat *flat, struct plane plane)
+/* The planes of one phase of the input's rows: see convolution_flat.h and enum flat_blend. */
+static void add_phase(struct convolution_flat *flat, int phase)
 {
-    flat->planes[flat->plane_count++] = plane;
-}
-
-/* The planes of one phase of a pair's rows: see convolution_flat.h. */
-static void add_pair_planes(struct convolution_flat *flat, int phase)
-{
+    static const struct plane pair_1[] = {{FLAT_UPPER, {1}, 0, 0}, {FLAT_LOWER, {1}, 0, 0}};
+    static const struct plane pair_2[] = {
+        {FLAT_BOTH, {1, 1}, 0, 0}, {FLAT_UPPER, {1, 0}, 0, 0}, {FLAT_LOWER, {0, 1}, 0, 0}};
+    static const struct plane pair_3[] = {{FLAT_BOTH, {0.5F, 0.5F, 0.5F}, 0, 0},
+                                          {FLAT_CROSS, {0.5F, -0.5F, 0.5F}, 0, 0},
+                                          {FLAT_UPPER, {1, 0, 0}, 0, 0},
+                                          {FLAT_LOWER, {0, 0, 1}, 0, 0}};
+    static const struct plane alone[] = {{FLAT_BOTH, {0}, 0, 0}};
+    static const struct {
+        const struct plane *planes;
+        int count;
+    } kinds[] = {[FLAT_ALONE] = {alone, 1},
+                 [FLAT_PAIR_1] = {pair_1, 2},
+                 [FLAT_PAIR_2] = {pair_2, 3},
+                 [FLAT_PAIR_3] = {pair_3, 4}};
     int stride = flat->convolution.window.stride[0];
-    int rows = (flat->convolution.window.kernel[0] - phase + stride - 1) / stride;
-    struct plane plane = {.kernel_row = phase, .kernel_step = stride};
-    const int d0 = phase, d1 = d0 + stride, d2 = d1 + stride, d3 = d2 + stride;
-#define PLANE(which, how, first, second, ...)                                                      \
-    plane.list = which, plane.blend = how, plane.a = first, plane.b = second;                      \
-    memcpy(plane.factor, (const float[PHASE_ROWS_MAX]){__VA_ARGS__}, sizeof(plane.factor));        \
-    add_plane(flat, plane)
+    int64_t span = window_span(&flat->convolution.window, 0);
+    int rows = span > phase ? (int)((span - phase + stride - 1) / stride) : 0;
+    enum flat_blend blend = flat->pairs && rows > 0 ? (enum flat_blend)rows : FLAT_ALONE;
 
-    if (rows == 3) {
-        PLANE(FLAT_BOTH, FLAT_ADD, d1, d2, 0.5F, 0.5F, 0.5F);
-        PLANE(FLAT_CROSS, FLAT_SUBTRACT, d2, d1, 0.5F, -0.5F, 0.5F);
-        PLANE(FLAT_UPPER, FLAT_SUBTRACT, d0, d2, 1, 0, 0);
-        PLANE(FLAT_LOWER, FLAT_SUBTRACT, d3, d1, 0, 0, 1);
-    } else if (rows == 2) {
-        PLANE(FLAT_BOTH, FLAT_COPY, d1, d1, 1, 1, 0);
-        PLANE(FLAT_UPPER, FLAT_SUBTRACT, d0, d1, 1, 0, 0);
-        PLANE(FLAT_LOWER, FLAT_SUBTRACT, d2, d1, 0, 1, 0);
-    } else if (rows == 1) {
-        PLANE(FLAT_UPPER, FLAT_COPY, d0, d0, 1, 0, 0);
-        PLANE(FLAT_LOWER, FLAT_COPY, d1, d1, 1, 0, 0);
+    flat->phases[phase] = (struct phase){blend, flat->plane_count};
+    if (rows == 0) /* no kernel row looks there */
+        return;
+    for (int i = 0; i < kinds[blend].count; i++) {
+        struct plane *plane = &flat->planes[flat->plane_count++];
+
+        *plane = kinds[blend].planes[i];
+        plane->kernel_row = phase;
+        plane->kernel_step = stride;
     }
-#undef PLANE
 }
 
 static bool create_planes(struct convolution_flat *flat)
@@ -107,17 +117,27 @@ static bool create_planes(struct convolution_flat *flat)
     flat->planes = memory_array((size_t)window->stride[0] * PHASE_PLANES, sizeof(*flat->planes));
     if (!flat->planes)
         return false;
-    for (int phase = 0; phase < window->stride[0]; phase++) {
-        if (flat->pairs)
-            add_pair_planes(flat, phase);
-        else
-            add_plane(flat, (struct plane){.list = FLAT_BOTH, .a = phase, .b = phase});
-    }
+    for (int phase = 0; phase < window->stride[0]; phase++)
+        add_phase(flat, phase);
     flat->input_step = window->stride[0] * rows_of_step(flat->pairs);
     flat->extra = flat->pairs ? 0 : (int)(window_span(window, 0) - 1) / window->stride[0];
     flat->pitch = (size_t)flat->convolution.sizes.output_width +
                   (size_t)(window_span(window, 1) - 1) / (size_t)window->stride[1];
     return true;
+}
+
+/* Where the columns of a row go, once the size of planes is known. */
+static void place_columns(struct convolution_flat *flat)
+{
+    const struct window *window = &flat->convolution.window;
+    size_t stride = (size_t)window->stride[1], pad = (size_t)window->pad_begin[1];
+    size_t room = flat->pitch * stride, width = (size_t)flat->convolution.sizes.input_width;
+
+    /* Columns on the right that no window reaches do not fit. */
+    flat->columns = pad >= room ? 0 : pad + width > room ? room - pad : width;
+    flat->edges = flat->columns < room;
+    for (size_t i = 0; i < stride; i++)
+        flat->column_start[i] = (pad + i) % stride * flat->plane_size + (pad + i) / stride;
 }
 
 static size_t band_floats(const struct convolution_flat *flat, int band)
@@ -164,6 +184,7 @@ static void choose_band(struct convolution_flat *flat)
         (size_t)(flat->band + flat->extra) * flat->pitch; /* of one phase of the width */
     flat->channel_size =
         flat->plane_size * (size_t)flat->plane_count * (size_t)flat->convolution.window.stride[1];
+    place_columns(flat);
 }
 
 static int32_t tap_offset(const struct convolution_flat *flat, int channel, int plane, int row,
@@ -235,7 +256,7 @@ static bool create_taps(struct convolution_flat *flat)
 
         while (next_tap(flat, (enum flat_list)list, &tap)) {
             int row = tap.kernel_row * window->dilation[0];
-            int plane = flat->pairs ? tap.plane : row % window->stride[0];
+            int plane = flat->pairs ? tap.plane : flat->phases[row % window->stride[0]].first_plane;
 
             flat->offset[i++] = tap_offset(flat, tap.channel, plane,
                                            flat->pairs ? 0 : row / window->stride[0], tap.kx);
@@ -462,31 +483,23 @@ int convolution_flat_band(const struct convolution_flat *flat)
     return flat->band * rows_of_step(flat->pairs);
 }
 
-/* One row of a plane from one or two rows of the input, and zeros where the padding is. */
-static void prepare_row(const struct convolution_flat *flat, const struct plane *plane,
-                        const float *a, const float *b, float *to)
+/* Zeros where a row of a plane is not made of input: padding, and what fills up the last column. */
+static void clear_edges(const struct convolution_flat *flat, float *row)
 {
     const struct window *window = &flat->convolution.window;
     size_t stride = (size_t)window->stride[1], pad = (size_t)window->pad_begin[1];
-    size_t count = (size_t)flat->convolution.sizes.input_width;
-    float *start[FLAT_MAX_STRIDE];
 
-    /* Columns on the right that no window reaches do not fit. */
-    if (pad >= flat->pitch * stride)
-        count = 0;
-    else if (pad + count > flat->pitch * stride)
-        count = flat->pitch * stride - pad;
     for (size_t i = 0; i < stride; i++) {
-        float *row = to + (pad + i) % stride * flat->plane_size;
-        size_t first = (pad + i) / stride, end = first + (count + stride - 1 - i) / stride;
+        float *cell = row + (pad + i) % stride * flat->plane_size;
+        size_t first = (pad + i) / stride, end = first;
 
-        start[i] = row + first;
+        if (flat->columns > i)
+            end += (flat->columns - i + stride - 1) / stride;
         for (size_t x = 0; x < first && x < flat->pitch; x++)
-            row[x] = 0;
+            cell[x] = 0;
         for (size_t x = end; x < flat->pitch; x++)
-            row[x] = 0;
+            cell[x] = 0;
     }
-    flat->kernels->prepare(a, b, plane->blend, count, window->stride[1], start);
 }
 
 static void prepare_band(const struct convolution_flat *flat,
@@ -494,30 +507,36 @@ static void prepare_band(const struct convolution_flat *flat,
                          float *scratch)
 {
     const struct window_sizes *sizes = &flat->convolution.sizes;
+    const int stride = flat->convolution.window.stride[0];
     const float *zeros = scratch + zeros_at(flat);
+    size_t width = (size_t)sizes->input_width;
     int top = first_step * flat->input_step - flat->convolution.window.pad_begin[0];
+    struct flat_rows rows = {.count = flat->columns,
+                             .stride = flat->convolution.window.stride[1],
+                             .plane = flat->plane_size * (size_t)flat->convolution.window.stride[1],
+                             .start = flat->column_start};
 
-    memset(scratch + zeros_at(flat), 0, (size_t)sizes->input_width * sizeof(float));
+    memset(scratch + zeros_at(flat), 0, width * sizeof(float));
     for (int c = 0; c < sizes->input_channels; c++) {
-        const float *picture =
-            run->input + (size_t)c * (size_t)run->input_rows * (size_t)sizes->input_width;
+        const float *picture = run->input + (size_t)c * (size_t)run->input_rows * width;
 
-        for (int p = 0; p < flat->plane_count; p++) {
-            const struct plane *plane = &flat->planes[p];
-            float *to = scratch + (size_t)c * flat->channel_size +
-                        (size_t)p * (size_t)flat->convolution.window.stride[1] * flat->plane_size;
+        for (int phase = 0; phase < stride; phase++) {
+            int plane = flat->phases[phase].first_plane;
+            int end = phase + 1 < stride ? flat->phases[phase + 1].first_plane : flat->plane_count;
 
-            for (int row = 0; row < steps + flat->extra; row++) {
-                int y[2] = {top + row * flat->input_step + plane->a,
-                            top + row * flat->input_step + plane->b};
-                const float *from[2];
+            rows.blend = flat->phases[phase].blend;
+            for (int step = 0; step < steps + flat->extra && plane < end; step++) {
+                int y = top + step * flat->input_step + phase;
 
-                for (int i = 0; i < 2; i++)
-                    from[i] = y[i] < 0 || y[i] >= sizes->input_height
-                                  ? zeros
-                                  : picture + (size_t)(y[i] % run->input_rows) *
-                                                  (size_t)sizes->input_width;
-                prepare_row(flat, plane, from[0], from[1], to + (size_t)row * flat->pitch);
+                rows.to = scratch + (size_t)c * flat->channel_size + (size_t)plane * rows.plane +
+                          (size_t)step * flat->pitch;
+                for (int i = 0; i < FLAT_MAX_ROWS; i++, y += stride)
+                    rows.row[i] = y < 0 || y >= sizes->input_height
+                                      ? zeros
+                                      : picture + (size_t)(y % run->input_rows) * width;
+                for (int i = plane; i < end && flat->edges; i++)
+                    clear_edges(flat, rows.to + (size_t)(i - plane) * rows.plane);
+                flat->kernels->prepare(&rows);
             }
         }
     }

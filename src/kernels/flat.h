@@ -52,19 +52,38 @@ struct flat_tile {
     const int32_t *segment_of; /* segments of vector v: segment_of[v] .. segment_of[v + 1] - 1 */
     const struct flat_segment *segments;
     int32_t average_rows; /* the same of the average */
-    int32_t rows;     /* output rows there are: segments beyond are not stored */
-    float *output;    /* of the first channel */
-    size_t plane;     /* floats from one channel to the next */
-    size_t next_row;  /* from the upper row of a pair to the lower */
-    float *average;   /* mean over channels, laid out like a channel; NULL: not wanted */
-    float *sums;      /* scratch for it: 2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH floats */
-    bool first, last; /* of the channels: the sums begin or end */
-    float factor;     /* 1 / channels */
-    float *check;     /* FLAT_MAX_WIDTH floats: NaN from the first NaN or infinity on, else 0 */
+    int32_t rows;         /* output rows there are: segments beyond are not stored */
+    float *output;        /* of the first channel */
+    size_t plane;         /* floats from one channel to the next */
+    size_t next_row;      /* from the upper row of a pair to the lower */
+    float *average;       /* mean over channels, laid out like a channel; NULL: not wanted */
+    float *sums;          /* scratch for it: 2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH floats */
+    bool first, last;     /* of the channels: the sums begin or end */
+    float factor;         /* 1 / channels */
+    float *check;         /* FLAT_MAX_WIDTH floats: NaN from the first NaN or infinity on, else 0 */
 };
 
-/* What becomes of two rows. */
-enum flat_blend { FLAT_COPY, FLAT_ADD, FLAT_SUBTRACT };
+/*
+ * What rows d0, d1, ... of the input become: rows of planes, in this order. These are the factors
+ * of the products in kernels/convolution_flat.h.
+ */
+enum flat_blend {
+    FLAT_ALONE,  /* d0 */
+    FLAT_PAIR_1, /* d0, d1 */
+    FLAT_PAIR_2, /* d1, d0 - d1, d2 - d1 */
+    FLAT_PAIR_3  /* d1 + d2, d2 - d1, d0 - d2, d3 - d1 */
+};
+#define FLAT_MAX_ROWS 4 /* of input, and of planes */
+
+struct flat_rows {
+    enum flat_blend blend;
+    const float *row[FLAT_MAX_ROWS];
+    size_t count;        /* floats of each */
+    int stride;          /* <= FLAT_MAX_STRIDE */
+    float *to;           /* row of the first plane */
+    size_t plane;        /* from one plane to the next */
+    const size_t *start; /* cell i of a row goes to to[start[i % stride] + i / stride] */
+};
 
 struct flat {
     size_t width;    /* floats in a vector */
@@ -73,12 +92,8 @@ struct flat {
     /* Reads whole vectors: up to FLAT_MAX_WIDTH floats behind the last position's. */
     void (*run)(const struct flat_tile *tile, size_t vectors, size_t channels);
 
-    /*
-     * to[i % stride][i / stride] = a[i], a[i] + b[i] or a[i] - b[i] for i < count. Nothing else is
-     * read or written. stride <= FLAT_MAX_STRIDE.
-     */
-    void (*prepare)(const float *a, const float *b, enum flat_blend blend, size_t count, int stride,
-                    float *const *to);
+    /* Reads and writes nothing but the cells that it is told. */
+    void (*prepare)(const struct flat_rows *rows);
 
     /* output[o] = bias[o] + sum of weights[o * inputs + i] * input[i]; bias NULL: 0. */
     void (*dense)(const float *input, size_t inputs, const float *weights, const float *bias,

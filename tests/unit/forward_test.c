@@ -351,20 +351,20 @@ static void good_after_bad(void **state)
 
 /* ---- The rest ------------------------------------------------------------------------------- */
 
-/* Refused before it is allocated: columns of 4096 x 262144 floats, and 33 tensors of a quarter GiB.
- */
+/* Refused before it is allocated: columns of 4096 x 1048576 floats (two groups, which are done with
+ * columns), and 33 tensors of a quarter GiB. */
 static void networks_too_large(void **state)
 {
     const struct forward_options options = {.keep_all = true};
     struct graph *graph = network_begin();
-    int data = network_input(graph, 1, 1, 1 << 20);
+    int data = network_input(graph, 2, 1, 1 << 20);
     struct window wide = window_make(1, 4096);
     struct forward *forward;
     VbpError error;
 
     (void)state;
     wide.pad_begin[1] = 4095;
-    network_finish(graph, network_convolution(graph, data, 1, wide, 1, false));
+    network_finish(graph, network_convolution(graph, data, 2, wide, 2, false));
     assert_int_equal(forward_create(&forward, graph, &options, &error), VBP_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "MiB"));
     assert_null(forward);
