@@ -1,79 +1,24 @@
-#include "kernels/convolution_flat.h"
+#include "kernels/convolution_flat_state.h"
 
 #include "base/memory.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Planes of a band stay in a part of the second-level cache; of pictures so wide that not even one
- * row does, one row is taken. */
-#define BAND_BYTES ((size_t)192 * 1024)
+#define PHASE_PLANES 4 /* of PHASE_ROWS_MAX rows in pairs */
 
-/* More rows of the kernel in one phase than this are not done in pairs. */
-#define PHASE_ROWS_MAX 3
-#define PHASE_PLANES   4 /* of so many rows in pairs */
+/* Planes of a block are to stay in the first-level cache, or in a part of the second. */
+#define BLOCK_BYTES     ((size_t)32 * 1024)
+#define FAR_BLOCK_BYTES ((size_t)128 * 1024)
+#define BAND_MAX        16
+#define LEAST_GAIN      0.01 /* smaller gains than this share are not worth a larger block */
 
 /* What work besides multiply-adds costs, in multiply-adds. */
-#define TILE_COST    6   /* per vector of a row of output: checking, cutting, storing */
-#define COLUMNS_COST 2.2 /* of im2col: OpenBLAS reaches about half of what the tiles do */
-
-/*
- * A plane holds, for each step (a row or a pair of rows of output), one row made of rows of the
- * input; split by the horizontal stride:
- *
- *     plane:  column phase 0: step 0, step 1, ... each `pitch` floats;  column phase 1: ...
- */
-struct plane {
-    enum flat_list list;
-    float factor[PHASE_ROWS_MAX]; /* the weight is the sum of factor[i] * kernel row[i] */
-    int kernel_row, kernel_step;  /* kernel row 0, and from one to the next */
-};
-
-/* Planes of one phase of the vertical stride: made of input rows phase, phase + stride, ... */
-struct phase {
-    enum flat_blend blend;
-    int first_plane;
-};
-
-struct convolution_flat {
-    struct convolution convolution;
-    const struct flat *kernels;
-    bool pairs;
-    struct phase phases[FLAT_MAX_STRIDE]; /* one for each vertical phase */
-    struct plane *planes;
-    int plane_count;
-    size_t column_start[FLAT_MAX_STRIDE]; /* see struct flat_rows */
-    size_t columns;                       /* of a row of input that windows touch */
-    bool edges;                           /* some cells of planes are not made of input: 0 */
-    int input_step;                       /* input rows from one step to the next */
-    int extra; /* rows of a plane beyond those of its steps: alone, for the kernel's rows */
-    int band;  /* steps */
-    size_t pitch;
-    size_t plane_row; /* floats from a row of a plane to the next: pitch */
-    size_t plane_size;
-    size_t channel_size;
-    size_t taps[FLAT_LISTS], tap_count;
-    int32_t *offset;
-    float *weights, *bias;
-    int32_t *segment_of;
-    struct flat_segment *segments;
-};
-
-static int rows_of_step(bool pairs)
-{
-    return pairs ? 2 : 1;
-}
-
-static size_t divide_up(size_t value, size_t step)
-{
-    return (value + step - 1) / step;
-}
-
-/* The i-th of the parts, as even as can be and at most `most` long, that `length` is split into. */
-static size_t even_part(size_t left, size_t most)
-{
-    return divide_up(left, divide_up(left, most));
-}
+#define ALONE_COST     5  /* a result: checking, cutting, storing */
+#define PAIR_COST      14 /* two of them, and sums that are put by */
+#define PLANE_COST     5  /* a cell of a plane in the first-level cache */
+#define FAR_PLANE_COST 12
+#define COLUMNS_COST   2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
 
 /* The planes of one phase of the input's rows: see convolution_flat.h and enum flat_blend. */
 static void add_phase(struct convolution_flat *flat, int phase)
@@ -119,72 +64,101 @@ static bool create_planes(struct convolution_flat *flat)
         return false;
     for (int phase = 0; phase < window->stride[0]; phase++)
         add_phase(flat, phase);
-    flat->input_step = window->stride[0] * rows_of_step(flat->pairs);
+    flat->input_step = window->stride[0] * rows_of_step(flat);
     flat->extra = flat->pairs ? 0 : (int)(window_span(window, 0) - 1) / window->stride[0];
-    flat->pitch = (size_t)flat->convolution.sizes.output_width +
-                  (size_t)(window_span(window, 1) - 1) / (size_t)window->stride[1];
     return true;
 }
 
-/* Where the columns of a row go, once the size of planes is known. */
-static void place_columns(struct convolution_flat *flat)
+static size_t block_floats(const struct convolution_flat *flat)
 {
-    const struct window *window = &flat->convolution.window;
-    size_t stride = (size_t)window->stride[1], pad = (size_t)window->pad_begin[1];
-    size_t room = flat->pitch * stride, width = (size_t)flat->convolution.sizes.input_width;
-
-    /* Columns on the right that no window reaches do not fit. */
-    flat->columns = pad >= room ? 0 : pad + width > room ? room - pad : width;
-    flat->edges = flat->columns < room;
-    for (size_t i = 0; i < stride; i++)
-        flat->column_start[i] = (pad + i) % stride * flat->plane_size + (pad + i) / stride;
+    return (size_t)flat->convolution.sizes.input_channels * flat->channel_size;
 }
 
-static size_t band_floats(const struct convolution_flat *flat, int band)
+size_t convolution_flat_vectors(const struct convolution_flat *flat, int steps)
 {
-    return (size_t)flat->convolution.sizes.input_channels * (size_t)flat->plane_count *
-           (size_t)flat->convolution.window.stride[1] * (size_t)(band + flat->extra) * flat->pitch;
-}
-
-static size_t band_vectors(const struct convolution_flat *flat, int steps)
-{
-    return divide_up((size_t)(steps - 1) * flat->pitch +
-                         (size_t)flat->convolution.sizes.output_width,
-                     flat->kernels->width);
+    return divide_up((size_t)(steps - 1) * flat->pitch + flat->chunk, flat->kernels->width);
 }
 
 static int step_count(const struct convolution_flat *flat)
 {
-    int rows = rows_of_step(flat->pairs);
-
-    return (flat->convolution.sizes.output_height + rows - 1) / rows;
+    return (flat->convolution.sizes.output_height + rows_of_step(flat) - 1) / rows_of_step(flat);
 }
 
-static size_t all_vectors(const struct convolution_flat *flat, int band)
+static double chunk_count(const struct convolution_flat *flat)
 {
-    int steps = step_count(flat);
-    size_t vectors = (size_t)(steps / band) * band_vectors(flat, band);
-
-    return steps % band > 0 ? vectors + band_vectors(flat, steps % band) : vectors;
+    return (double)divide_up((size_t)flat->convolution.sizes.output_width, flat->chunk);
 }
 
-/* As many steps as there is room for, unless fewer leave fewer lanes unused. */
-static void choose_band(struct convolution_flat *flat)
+static double all_vectors(const struct convolution_flat *flat)
 {
     int steps = step_count(flat);
+    size_t vectors = (size_t)(steps / flat->band) * convolution_flat_vectors(flat, flat->band);
 
-    flat->band = 1;
-    for (int band = 2; band <= steps; band++) {
-        if (band_floats(flat, band) * sizeof(float) > BAND_BYTES)
+    if (steps % flat->band > 0)
+        vectors += convolution_flat_vectors(flat, steps % flat->band);
+    return (double)vectors * chunk_count(flat);
+}
+
+double convolution_flat_cost(const struct convolution_flat *flat)
+{
+    return all_vectors(flat) * (double)flat->kernels->width *
+           (double)flat->convolution.sizes.output_channels * (double)flat->tap_count;
+}
+
+/* The same and what comes on top. */
+static double whole_cost(const struct convolution_flat *flat)
+{
+    double outputs = (double)flat->convolution.sizes.output_channels;
+    double blocks =
+        chunk_count(flat) * (double)divide_up((size_t)step_count(flat), (size_t)flat->band);
+    double vector_cost = flat->pairs ? PAIR_COST : ALONE_COST;
+    double plane_cost =
+        block_floats(flat) * sizeof(float) > BLOCK_BYTES ? FAR_PLANE_COST : PLANE_COST;
+
+    return convolution_flat_cost(flat) +
+           all_vectors(flat) * (double)flat->kernels->width * outputs * vector_cost +
+           blocks * (double)block_floats(flat) * plane_cost;
+}
+
+static void set_block(struct convolution_flat *flat, int band, size_t chunk)
+{
+    const struct window *window = &flat->convolution.window;
+
+    flat->band = band;
+    flat->chunk = chunk;
+    flat->pitch = chunk + (size_t)(window_span(window, 1) - 1) / (size_t)window->stride[1];
+    flat->plane_size = (size_t)(band + flat->extra) * flat->pitch;
+    flat->channel_size = flat->plane_size * (size_t)flat->plane_count * (size_t)window->stride[1];
+}
+
+/*
+ * Whole rows, or chunks of whole vectors of a row (the last one overlaps the one before, so that
+ * all are alike): what costs least of what leaves the planes in the second-level cache.
+ */
+static void choose_block(struct convolution_flat *flat)
+{
+    size_t width = (size_t)flat->convolution.sizes.output_width, chunk = width, best_chunk = width;
+    int best_band = 1, steps = step_count(flat) < BAND_MAX ? step_count(flat) : BAND_MAX;
+    double least = INFINITY;
+
+    while (chunk > 0) {
+        for (int band = 1; band <= steps; band++) {
+            double cost;
+
+            set_block(flat, band, chunk);
+            cost = whole_cost(flat);
+            if (cost < least * (1 - LEAST_GAIN) &&
+                (band == 1 || block_floats(flat) * sizeof(float) <= FAR_BLOCK_BYTES)) {
+                least = cost;
+                best_chunk = chunk;
+                best_band = band;
+            }
+        }
+        chunk = (chunk - 1) / flat->kernels->width * flat->kernels->width;
+        if (chunk < 2 * flat->kernels->width)
             break;
-        if (all_vectors(flat, band) < all_vectors(flat, flat->band))
-            flat->band = band;
     }
-    flat->plane_size =
-        (size_t)(flat->band + flat->extra) * flat->pitch; /* of one phase of the width */
-    flat->channel_size =
-        flat->plane_size * (size_t)flat->plane_count * (size_t)flat->convolution.window.stride[1];
-    place_columns(flat);
+    set_block(flat, best_band, best_chunk);
 }
 
 static int32_t tap_offset(const struct convolution_flat *flat, int channel, int plane, int row,
@@ -237,10 +211,8 @@ static struct tap first_tap(const struct convolution_flat *flat)
                        : (struct tap){0, 0, 0, -1};
 }
 
-static bool create_taps(struct convolution_flat *flat)
+static void count_taps(struct convolution_flat *flat)
 {
-    const struct window *window = &flat->convolution.window;
-
     for (int list = 0; list < FLAT_LISTS; list++) {
         struct tap tap = first_tap(flat);
 
@@ -248,21 +220,29 @@ static bool create_taps(struct convolution_flat *flat)
             flat->taps[list]++;
         flat->tap_count += flat->taps[list];
     }
-    flat->offset = memory_array(flat->tap_count, sizeof(*flat->offset));
-    if (!flat->offset)
-        return false;
-    for (int list = 0, i = 0; list < FLAT_LISTS; list++) {
+}
+
+static bool create_offsets(struct convolution_flat *flat)
+{
+    const struct window *window = &flat->convolution.window;
+    int32_t *offset = memory_array(flat->tap_count, sizeof(*flat->offset));
+
+    flat->offset = offset;
+    for (int list = 0; list < FLAT_LISTS && offset; list++) {
         struct tap tap = first_tap(flat);
 
         while (next_tap(flat, (enum flat_list)list, &tap)) {
             int row = tap.kernel_row * window->dilation[0];
-            int plane = flat->pairs ? tap.plane : flat->phases[row % window->stride[0]].first_plane;
 
-            flat->offset[i++] = tap_offset(flat, tap.channel, plane,
-                                           flat->pairs ? 0 : row / window->stride[0], tap.kx);
+            if (flat->pairs)
+                *offset++ = tap_offset(flat, tap.channel, tap.plane, 0, tap.kx);
+            else
+                *offset++ =
+                    tap_offset(flat, tap.channel, flat->phases[row % window->stride[0]].first_plane,
+                               row / window->stride[0], tap.kx);
         }
     }
-    return true;
+    return flat->offset != NULL;
 }
 
 static float tap_weight(const struct convolution_flat *flat, const float *weights, int output,
@@ -319,7 +299,7 @@ static bool create_weights(struct convolution_flat *flat, const float *weights, 
 
 static bool create_segments(struct convolution_flat *flat)
 {
-    size_t vectors = band_vectors(flat, flat->band), width = flat->kernels->width;
+    size_t vectors = convolution_flat_vectors(flat, flat->band), width = flat->kernels->width;
     size_t output_width = (size_t)flat->convolution.sizes.output_width;
     size_t count = 0;
 
@@ -333,8 +313,8 @@ static bool create_segments(struct convolution_flat *flat)
             size_t step = at / flat->pitch, x = at % flat->pitch;
             size_t stop = (step + 1) * flat->pitch < end ? (step + 1) * flat->pitch : end;
             size_t last =
-                step * flat->pitch + output_width < stop ? step * flat->pitch + output_width : stop;
-            size_t row = step * (size_t)rows_of_step(flat->pairs), lane = at - v * width;
+                step * flat->pitch + flat->chunk < stop ? step * flat->pitch + flat->chunk : stop;
+            size_t row = step * (size_t)rows_of_step(flat), lane = at - v * width;
 
             if (at < last && step < (size_t)flat->band)
                 flat->segments[count++] = (struct flat_segment){
@@ -347,23 +327,6 @@ static bool create_segments(struct convolution_flat *flat)
     }
     flat->segment_of[vectors] = (int32_t)count;
     return true;
-}
-
-double convolution_flat_cost(const struct convolution_flat *flat)
-{
-    return (double)(all_vectors(flat, flat->band) * flat->kernels->width) *
-           (double)flat->convolution.sizes.output_channels * (double)flat->tap_count;
-}
-
-/* The same and what comes on top. */
-static double whole_cost(const struct convolution_flat *flat)
-{
-    double lanes = (double)(all_vectors(flat, flat->band) * flat->kernels->width);
-    double prepared = (double)band_floats(flat, flat->band) * (double)step_count(flat) / flat->band;
-
-    return convolution_flat_cost(flat) + 2 * prepared +
-           lanes * flat->convolution.sizes.output_channels * TILE_COST *
-               (flat->pairs ? 3 : 1); /* two rows, and sums that are put by */
 }
 
 static double columns_cost(const struct convolution *convolution)
@@ -408,11 +371,8 @@ static bool create_geometry(struct convolution_flat **flat, const struct convolu
         convolution_flat_destroy(f);
         return false;
     }
-    choose_band(f);
-    if (!create_taps(f)) {
-        convolution_flat_destroy(f);
-        return false;
-    }
+    count_taps(f);
+    choose_block(f);
     *flat = f;
     return true;
 }
@@ -437,7 +397,8 @@ bool convolution_flat_create(struct convolution_flat **flat, const struct convol
         convolution_flat_destroy(alone);
         alone = NULL;
     }
-    done = done && (!alone || (create_weights(alone, weights, bias) && create_segments(alone)));
+    done = done && (!alone || (create_offsets(alone) && create_weights(alone, weights, bias) &&
+                               create_segments(alone)));
     if (!done) {
         convolution_flat_destroy(alone);
         alone = NULL;
@@ -465,142 +426,19 @@ const struct convolution *convolution_flat_of(const struct convolution_flat *fla
 }
 
 /* Planes; what tiles read behind them; a row of zeros. */
-static size_t zeros_at(const struct convolution_flat *flat)
+size_t convolution_flat_zeros(const struct convolution_flat *flat)
 {
-    size_t end =
-        band_floats(flat, flat->band) + 2 * (size_t)FLAT_MAX_VECTORS * FLAT_MAX_WIDTH + flat->pitch;
+    size_t end = block_floats(flat) + 2 * (size_t)FLAT_MAX_VECTORS * FLAT_MAX_WIDTH + flat->pitch;
 
     return divide_up(end, FLAT_MAX_WIDTH) * FLAT_MAX_WIDTH;
 }
 
 size_t convolution_flat_scratch(const struct convolution_flat *flat)
 {
-    return zeros_at(flat) + (size_t)flat->convolution.sizes.input_width;
+    return convolution_flat_zeros(flat) + (size_t)flat->convolution.sizes.input_width;
 }
 
 int convolution_flat_band(const struct convolution_flat *flat)
 {
-    return flat->band * rows_of_step(flat->pairs);
-}
-
-/* Zeros where a row of a plane is not made of input: padding, and what fills up the last column. */
-static void clear_edges(const struct convolution_flat *flat, float *row)
-{
-    const struct window *window = &flat->convolution.window;
-    size_t stride = (size_t)window->stride[1], pad = (size_t)window->pad_begin[1];
-
-    for (size_t i = 0; i < stride; i++) {
-        float *cell = row + (pad + i) % stride * flat->plane_size;
-        size_t first = (pad + i) / stride, end = first;
-
-        if (flat->columns > i)
-            end += (flat->columns - i + stride - 1) / stride;
-        for (size_t x = 0; x < first && x < flat->pitch; x++)
-            cell[x] = 0;
-        for (size_t x = end; x < flat->pitch; x++)
-            cell[x] = 0;
-    }
-}
-
-static void prepare_band(const struct convolution_flat *flat,
-                         const struct convolution_flat_run *run, int first_step, int steps,
-                         float *scratch)
-{
-    const struct window_sizes *sizes = &flat->convolution.sizes;
-    const int stride = flat->convolution.window.stride[0];
-    const float *zeros = scratch + zeros_at(flat);
-    size_t width = (size_t)sizes->input_width;
-    int top = first_step * flat->input_step - flat->convolution.window.pad_begin[0];
-    struct flat_rows rows = {.count = flat->columns,
-                             .stride = flat->convolution.window.stride[1],
-                             .plane = flat->plane_size * (size_t)flat->convolution.window.stride[1],
-                             .start = flat->column_start};
-
-    memset(scratch + zeros_at(flat), 0, width * sizeof(float));
-    for (int c = 0; c < sizes->input_channels; c++) {
-        const float *picture = run->input + (size_t)c * (size_t)run->input_rows * width;
-
-        for (int phase = 0; phase < stride; phase++) {
-            int plane = flat->phases[phase].first_plane;
-            int end = phase + 1 < stride ? flat->phases[phase + 1].first_plane : flat->plane_count;
-
-            rows.blend = flat->phases[phase].blend;
-            for (int step = 0; step < steps + flat->extra && plane < end; step++) {
-                int y = top + step * flat->input_step + phase;
-
-                rows.to = scratch + (size_t)c * flat->channel_size + (size_t)plane * rows.plane +
-                          (size_t)step * flat->pitch;
-                for (int i = 0; i < FLAT_MAX_ROWS; i++, y += stride)
-                    rows.row[i] = y < 0 || y >= sizes->input_height
-                                      ? zeros
-                                      : picture + (size_t)(y % run->input_rows) * width;
-                for (int i = plane; i < end && flat->edges; i++)
-                    clear_edges(flat, rows.to + (size_t)(i - plane) * rows.plane);
-                flat->kernels->prepare(&rows);
-            }
-        }
-    }
-}
-
-/* All channels of a few vectors, block after block. */
-static void run_tile(const struct convolution_flat *flat, struct flat_tile *tile, size_t vectors,
-                     float *output)
-{
-    size_t outputs = (size_t)flat->convolution.sizes.output_channels;
-
-    tile->weights = flat->weights;
-    for (size_t first = 0, channels; first < outputs; first += channels) {
-        channels = even_part(outputs - first, flat->kernels->channels);
-        tile->bias = flat->bias + first;
-        tile->output = output + first * tile->plane;
-        tile->first = first == 0;
-        tile->last = first + channels == outputs;
-        flat->kernels->run(tile, vectors, channels);
-        tile->weights += channels * flat->tap_count;
-    }
-}
-
-bool convolution_flat_run(const struct convolution_flat *flat,
-                          const struct convolution_flat_run *run, int first_row, int end_row,
-                          float *scratch)
-{
-    const struct window_sizes *sizes = &flat->convolution.sizes;
-    int rows_of_band = convolution_flat_band(flat);
-    float sums[2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH], check[FLAT_MAX_WIDTH] = {0};
-    struct flat_tile tile = {.offset = flat->offset,
-                             .pairs = flat->pairs,
-                             .least = run->least,
-                             .most = run->most,
-                             .segments = flat->segments,
-                             .plane = (size_t)run->output_rows * (size_t)sizes->output_width,
-                             .next_row = (size_t)sizes->output_width,
-                             .sums = sums,
-                             .factor = 1 / (float)sizes->output_channels,
-                             .check = check};
-    bool finite = true;
-
-    memcpy(tile.taps, flat->taps, sizeof(tile.taps));
-    for (int row = first_row; row < end_row; row += rows_of_band) {
-        size_t width = (size_t)sizes->output_width, vectors, part;
-        int steps;
-
-        tile.rows = end_row - row < rows_of_band ? end_row - row : rows_of_band;
-        steps = (tile.rows + rows_of_step(flat->pairs) - 1) / rows_of_step(flat->pairs);
-        prepare_band(flat, run, row / rows_of_step(flat->pairs), steps, scratch);
-        tile.average = run->average ? run->average + (size_t)row * width : NULL;
-        tile.average_rows = run->average_end - row;
-        vectors = band_vectors(flat, steps);
-        for (size_t v = 0; v < vectors; v += part) {
-            part = even_part(vectors - v, FLAT_MAX_VECTORS);
-            tile.input = scratch + v * flat->kernels->width;
-            tile.segment_of = flat->segment_of + v;
-            run_tile(flat, &tile, part, run->output + (size_t)(row % run->output_rows) * width);
-        }
-    }
-    for (int i = 0; i < FLAT_MAX_WIDTH; i++)
-        finite = finite && check[i] == 0;
-    /* What is left must not spoil the lanes that the next run throws away. */
-    if (!finite)
-        memset(scratch, 0, zeros_at(flat) * sizeof(float));
-    return finite;
+    return flat->band * rows_of_step(flat);
 }
