@@ -17,7 +17,7 @@
 #define ALONE_COST     5  /* a result: checking, cutting, storing */
 #define PAIR_COST      14 /* two of them, and sums that are put by */
 #define PLANE_COST     5  /* a cell of a plane in the first-level cache */
-#define FAR_PLANE_COST 12
+#define FAR_PLANE_COST 6
 #define COLUMNS_COST   2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
 
 /* The planes of one phase of the input's rows: see convolution_flat.h and enum flat_blend. */

@@ -5,10 +5,10 @@
 /* The fastest first. */
 static const struct kernels rows[] = {
 #ifdef __x86_64__
-    {"avx512", ISA_AVX512, &tiles__avx512, &flat__avx512},
-    {"avx2", ISA_AVX2, &tiles__avx2, &flat__avx2},
+    {"avx512", ISA_AVX512, &tiles__avx512, &flat__avx512, &map_rows__avx512},
+    {"avx2", ISA_AVX2, &tiles__avx2, &flat__avx2, &map_rows__avx2},
 #endif
-    {"c", ISA_C, &tiles__c, &flat__c},
+    {"c", ISA_C, &tiles__c, &flat__c, &map_rows__c},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu.h"
 #include "kernels/flat.h"
+#include "kernels/map_rows.h"
 #include "kernels/tile.h"
 
 #include <stddef.h>
@@ -11,8 +12,9 @@
 struct kernels {
     const char *name; /* "c", "avx2", "avx512" */
     enum isa isa;
-    const struct tiles *tiles; /* for training */
-    const struct flat *flat;   /* for running */
+    const struct tiles *tiles;       /* for training */
+    const struct flat *flat;         /* for running */
+    const struct map_rows *map_rows; /* for masks */
 };
 
 /* All rows that this machine can run, the fastest first; NULL behind the last one. */

@@ -109,4 +109,20 @@ VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
     vector_store(to + VECTOR_WIDTH, _mm256_permute2f128_ps(low, high, 0x31));
 }
 
+VECTOR_INLINE vector vector_divide(vector a, vector b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+/* b where one of them is NaN. */
+VECTOR_INLINE vector vector_least(vector a, vector b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_most(vector a, vector b)
+{
+    return _mm256_max_ps(a, b);
+}
+
 #endif

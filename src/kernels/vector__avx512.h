@@ -101,4 +101,20 @@ VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
                  _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd));
 }
 
+VECTOR_INLINE vector vector_divide(vector a, vector b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+/* b where one of them is NaN. */
+VECTOR_INLINE vector vector_least(vector a, vector b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_most(vector a, vector b)
+{
+    return _mm512_max_ps(a, b);
+}
+
 #endif

@@ -107,4 +107,24 @@ VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
     vector_store(to + VECTOR_WIDTH, (vector){even[2], odd[2], even[3], odd[3]});
 }
 
+VECTOR_INLINE vector vector_divide(vector a, vector b)
+{
+    return a / b;
+}
+
+/* b where one of them is NaN. */
+VECTOR_INLINE vector vector_least(vector a, vector b)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] < b[i] ? a[i] : b[i];
+    return a;
+}
+
+VECTOR_INLINE vector vector_most(vector a, vector b)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] > b[i] ? a[i] : b[i];
+    return a;
+}
+
 #endif

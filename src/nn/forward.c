@@ -490,6 +490,11 @@ const float *forward_level_average(const struct forward *forward, int level)
     return forward->average[level];
 }
 
+const struct kernels *forward_kernels(const struct forward *forward)
+{
+    return forward->kernels;
+}
+
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node)
 {
     const struct shape *weights;

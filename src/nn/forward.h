@@ -3,7 +3,7 @@
 #define VBP_NN_FORWARD_H
 
 #include "graph/graph.h"
-#include "kernels/cpu.h"
+#include "kernels/dispatch.h"
 
 /*
  * Buffers and scratch for running one graph, frame after frame, without allocating. It refers to
@@ -36,6 +36,9 @@ const float *forward_tensor(const struct forward *forward, int tensor);
 
 /* Channel average of a level, height x width floats; needs level_averages. */
 const float *forward_level_average(const struct forward *forward, int level);
+
+/* The kernels that it uses. */
+const struct kernels *forward_kernels(const struct forward *forward);
 
 /* Multiply-adds of one node: convolutions and dense layers; 0 for the rest. */
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node);
