@@ -100,13 +100,20 @@ static int first_row(const struct convolution_chain *chain, int index, int worke
     return row;
 }
 
-/* The rows of a link that a worker makes end here. */
-static int last_row(const struct convolution_chain *chain, int index, int worker, int workers)
+/*
+ * The rows of a link that a worker makes end here: where the last convolution needs no more, but
+ * not before those of the next worker begin, as all rows are to be averaged and checked by someone.
+ */
+static int row_limit(const struct convolution_chain *chain, int index, int worker, int workers)
 {
     int row = first_row(chain, chain->count - 1, worker + 1, workers);
 
-    for (int i = chain->count - 1; i > index; i--)
+    for (int i = chain->count - 1; i > index; i--) {
+        int next = first_row(chain, i - 1, worker + 1, workers);
+
         row = input_end(chain->links[i].flat, row);
+        row = row > next ? row : next;
+    }
     return row;
 }
 
@@ -153,7 +160,7 @@ static void run_band(struct progress *progress, int index, int row, int end)
 static void make_rows(struct progress *progress, int index, int end)
 {
     const struct convolution_flat *flat = progress->chain->links[index].flat;
-    int last = last_row(progress->chain, index, progress->worker, progress->workers);
+    int last = row_limit(progress->chain, index, progress->worker, progress->workers);
     int band = convolution_flat_band(flat);
 
     while (progress->done[index] < end) {
@@ -178,11 +185,10 @@ int convolution_chain_run(const struct convolution_chain *chain, const float *in
                                 .worker = worker,
                                 .workers = workers,
                                 .failed = -1};
-    int last = chain->count - 1;
-
     for (int i = 0; i < chain->count; i++)
         progress.done[i] = first_row(chain, i, worker, workers);
-    make_rows(&progress, last, last_row(chain, last, worker, workers));
+    for (int i = chain->count - 1; i >= 0; i--)
+        make_rows(&progress, i, row_limit(chain, i, worker, workers));
     if (progress.failed >= 0)
         memset(memory, 0, chain->memory_size * sizeof(float));
     return progress.failed;

@@ -1,6 +1,7 @@
 #include "nn/forward.h"
 
 #include "base/memory.h"
+#include "base/team.h"
 #include "graph/plan.h"
 #include "kernels/convolution.h"
 #include "kernels/dense.h"
@@ -9,6 +10,7 @@
 #include "nn/chains.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* 8 GiB. */
@@ -20,9 +22,11 @@ struct forward {
     struct plan plan;
     const struct kernels *kernels;
     struct chains chains;
-    float *block;       /* plan.size floats: all computed tensors */
-    float *scratch;     /* columns of the largest convolution that is not in a chain */
-    float *memory;      /* of chains */
+    float *block;   /* plan.size floats: all computed tensors */
+    float *scratch; /* columns of the largest convolution that is not in a chain */
+    struct team *team;
+    float *memory; /* of chains: memory_size floats for each worker */
+    size_t memory_size;
     float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
     float **average;    /* per level */
     float **average_of; /* per tensor: the same, NULL where it is not a level */
@@ -309,12 +313,36 @@ static int blame(const struct forward *forward, int index, VbpError *error)
                      node->source_kind, node->name);
 }
 
+struct chain_work {
+    const struct forward *forward;
+    const struct node_chain *chain;
+    atomic_int failed; /* the first link that gave NaN or infinity; the number of them: none did */
+};
+
+static void work_on_chain(void *context, int worker)
+{
+    struct chain_work *work = context;
+    const struct forward *forward = work->forward;
+    const struct node_chain *chain = work->chain;
+    int failed = convolution_chain_run(&chain->chain, tensor_data(forward, chain->input),
+                                       tensor_data(forward, chain->output), worker,
+                                       team_workers(forward->team),
+                                       forward->memory + (size_t)worker * forward->memory_size);
+    int first = atomic_load(&work->failed);
+
+    while (failed >= 0 && failed < first &&
+           !atomic_compare_exchange_weak(&work->failed, &first, failed))
+        continue;
+}
+
 static int run_chain(const struct forward *forward, const struct node_chain *chain, VbpError *error)
 {
-    int failed = convolution_chain_run(&chain->chain, tensor_data(forward, chain->input),
-                                       tensor_data(forward, chain->output), 0, 1, forward->memory);
+    struct chain_work work = {forward, chain, chain->chain.count};
+    int failed;
 
-    return failed < 0 ? VBP_OK : blame(forward, chain->node[failed], error);
+    team_run(forward->team, work_on_chain, &work);
+    failed = atomic_load(&work.failed);
+    return failed == chain->chain.count ? VBP_OK : blame(forward, chain->node[failed], error);
 }
 
 int forward_run(struct forward *forward, VbpError *error)
@@ -360,7 +388,7 @@ static int check_size(size_t floats, const char *what, VbpError *error)
 static int prepare_nodes(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
-    size_t scratch = 0;
+    size_t scratch = 0, memory;
     int result;
 
     for (int i = 0; i < graph->node_count; i++) {
@@ -387,14 +415,17 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
     result = check_size(scratch, "the columns of the largest convolution", error);
     if (result != VBP_OK)
         return result;
-    result = check_size(forward->chains.memory_size, "the rows that convolutions share", error);
+    forward->memory_size =
+        (forward->chains.memory_size + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
+    memory = forward->memory_size * (size_t)team_workers(forward->team);
+    result = check_size(memory, "the rows that convolutions share", error);
     if (result != VBP_OK)
         return result;
     forward->scratch = memory_aligned_array(scratch, sizeof(float));
-    forward->memory = memory_aligned_array(forward->chains.memory_size, sizeof(float));
+    forward->memory = memory_aligned_array(memory, sizeof(float));
     if (!forward->scratch || !forward->memory)
         return error_out_of_memory(error);
-    memset(forward->memory, 0, forward->chains.memory_size * sizeof(float));
+    memset(forward->memory, 0, memory * sizeof(float));
     return VBP_OK;
 }
 
@@ -434,6 +465,8 @@ int forward_create(struct forward **forward, const struct graph *graph,
     else
         result = prepare_levels(f, error);
     if (result == VBP_OK)
+        result = team_create(&f->team, options->threads > 1 ? options->threads : 1, error);
+    if (result == VBP_OK)
         result =
             chains_find(&f->chains, graph, f->kernels, options->keep_all, f->average_of, error);
     if (result == VBP_OK)
@@ -467,6 +500,7 @@ void forward_destroy(struct forward **forward)
     free(f->average);
     free(f->average_of);
     chains_free(&f->chains);
+    team_destroy(&f->team);
     free(f->scratch);
     free(f->memory);
     free(f->block);

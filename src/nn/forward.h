@@ -15,6 +15,7 @@ struct forward_options {
     bool keep_all;       /* every tensor stays readable after the run */
     bool level_averages; /* average the channels of each level while it is at hand */
     VbpAverage average;  /* how */
+    int threads;         /* that share the work of a run; 0 is 1. The results do not depend on it */
     enum isa isa;        /* kernels of this level at most; ISA_BEST (0): the best there is */
 };
 
