@@ -93,6 +93,7 @@ static int first_row(const struct convolution_chain *chain, int index, int worke
     int height = convolution_flat_of(chain->links[chain->count - 1].flat)->sizes.output_height;
     int pairs = (height + 1) / 2, row = (pairs * worker + workers - 1) / workers * 2;
 
+    row = row < height ? row : height;
     if (worker == workers)
         return convolution_flat_of(chain->links[index].flat)->sizes.output_height;
     for (int i = chain->count - 1; i > index; i--)

@@ -69,7 +69,8 @@ struct convolution_flat_run {
 /*
  * Rows first_row, which is even, to end_row - 1. Each value is made by the same operations
  * in the same order whichever rows are made with it. False where a value, before it is cut, is NaN
- * or infinite; the output is undefined then.
+ * or infinite (also where it would be in cells that no window touches, so inputs are to be finite);
+ * the output is undefined then.
  */
 bool convolution_flat_run(const struct convolution_flat *flat,
                           const struct convolution_flat_run *run, int first_row, int end_row,

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Each level has all of those before it. */
+/* Each level has all of those before it. The same numbers as enum VbpIsa. */
 enum isa {
     ISA_BEST, /* whatever is the best there is */
     ISA_C,    /* what every compiler knows how to do */
