@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture roadsim test test-programs bench bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all picture roadsim test test-programs bench bench-train bench-kernels fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -214,6 +214,13 @@ $(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 bench-train: $(TRAIN_BENCH)
 	@tests/bench/train-peer.sh $(TRAIN_BENCH)
 
+# What each convolution of a model takes: build/tests/bench/kernels_bench MODEL.
+KERNELS_BENCH := $(BUILD)/tests/bench/kernels_bench
+$(KERNELS_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
+	@echo "  LINK   $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+bench-kernels: $(KERNELS_BENCH)
+
 # Draws drives with the steering they need and with what every pixel shows. Its test uses its parts.
 ROADSIM_OBJECTS := $(call objects_of,tools/roadsim)
 ROADSIM_PARTS := $(filter-out %/main.o,$(ROADSIM_OBJECTS))
@@ -281,6 +288,7 @@ help:
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
 	@echo 'make bench           milliseconds of networks and frames, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
+	@echo 'make bench-kernels   $(BUILD)/tests/bench/kernels_bench, which times a model layer by layer'
 	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'
@@ -291,4 +299,5 @@ help:
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
-           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o))
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o) \
+           $(KERNELS_BENCH).o)

@@ -158,10 +158,20 @@ typedef enum VbpAverage {
     VBP_AVERAGE_ABSOLUTE  /* mean of |value| */
 } VbpAverage;
 
+/* Instruction sets; each has all of those before it. */
+typedef enum VbpIsa {
+    VBP_ISA_BEST, /* the best that the machine has */
+    VBP_ISA_C,    /* none but what every machine of its kind has */
+    VBP_ISA_AVX2, /* with fused multiply-add */
+    VBP_ISA_AVX512
+} VbpIsa;
+
 typedef struct VbpRunnerOptions {
     VbpAverage average;
     int even;    /* not 0: divide scaled-up maps by the number of windows on each cell */
     int no_mask; /* not 0: run the network only; mask and levels are not available */
+    int threads; /* that share the network's work on a frame; 0: one. Results do not depend on it */
+    VbpIsa isa;  /* use no instructions above these, nor any that the machine does not have */
 } VbpRunnerOptions;
 
 /*

@@ -8,6 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+#define THREADS_MOST 256
+
+_Static_assert((int)VBP_ISA_BEST == (int)ISA_BEST && (int)VBP_ISA_C == (int)ISA_C &&
+                   (int)VBP_ISA_AVX2 == (int)ISA_AVX2 && (int)VBP_ISA_AVX512 == (int)ISA_AVX512,
+               "the interface's numbers are those inside");
+
 struct VbpRunner {
     const VbpModel *model;
     struct forward *forward;
@@ -30,23 +36,34 @@ int vbp_runner_create(VbpRunner **runner, const VbpModel *model, const VbpRunner
     VbpRunnerOptions defaults = {.average = VBP_AVERAGE_POSITIVE};
     struct forward_options forward_options;
     VbpRunner *r = NULL;
+    struct preprocess_settings settings;
     int result;
 
     *runner = NULL;
     options = options ? options : &defaults;
     if ((unsigned)options->average > VBP_AVERAGE_ABSOLUTE)
         return error_set(error, VBP_ERROR_ARGUMENT, "no such average: %d", (int)options->average);
+    if ((unsigned)options->isa > VBP_ISA_AVX512)
+        return error_set(error, VBP_ERROR_ARGUMENT, "no such instruction set: %d",
+                         (int)options->isa);
+    if (options->threads < 0 || options->threads > THREADS_MOST)
+        return error_set(error, VBP_ERROR_ARGUMENT, "threads: 0 to %d, not %d", THREADS_MOST,
+                         options->threads);
     r = memory_array(1, sizeof(*r));
     if (!r)
         return error_out_of_memory(error);
     r->model = model;
-    forward_options =
-        (struct forward_options){.level_averages = !options->no_mask, .average = options->average};
+    forward_options = (struct forward_options){.level_averages = !options->no_mask,
+                                               .average = options->average,
+                                               .threads = options->threads,
+                                               .isa = (enum isa)options->isa};
     result = forward_create(&r->forward, model->folded, &forward_options, error);
     if (result == VBP_OK && !options->no_mask)
         result = visualbackprop_create(&r->walk, model->folded, options->even != 0, error);
+    settings = model->settings;
+    settings.isa = (enum isa)options->isa;
     if (result == VBP_OK && model->reads_images)
-        result = preprocess_create(&r->preprocess, &model->settings, error);
+        result = preprocess_create(&r->preprocess, &settings, error);
     if (result == VBP_OK) {
         *runner = r;
     } else {

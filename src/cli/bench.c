@@ -4,8 +4,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "cli/cli.h"
-#include "kernels/peak.h"
-#include "kernels/tile.h"
+#include "kernels/dispatch.h"
 #include "nn/forward.h"
 
 #include <string.h>
@@ -71,15 +70,15 @@ struct measurement {
     struct bench_layer *layers;
 };
 
-/*
- * What runners run on: they have no choice yet, and take one thread and the fastest kernels. A
- * choice that comes belongs here, and into the options of time_layers.
- */
+/* What runners run on. */
 static VbpRunnerOptions choose_engine(const struct common_options *common, struct bench *bench)
 {
-    bench->isa = tiles_list(0)->name;
-    bench->threads = 1;
-    return (VbpRunnerOptions){.average = common->average, .even = common->even};
+    bench->isa = kernels_best(common->isa)->name;
+    bench->threads = common->threads ? common->threads : 1;
+    return (VbpRunnerOptions){.average = common->average,
+                              .even = common->even,
+                              .threads = bench->threads,
+                              .isa = (VbpIsa)common->isa};
 }
 
 static int prepare(struct measurement *m, const struct common_options *common, struct bench *bench,
@@ -256,9 +255,11 @@ static int time_nodes(struct forward *forward, const struct measurement *m,
     return result;
 }
 
-static int time_layers(struct measurement *m, struct bench *bench, VbpError *error)
+static int time_layers(struct measurement *m, const struct common_options *common,
+                       struct bench *bench, VbpError *error)
 {
-    const struct forward_options options = {.time_nodes = true};
+    const struct forward_options options = {
+        .time_nodes = true, .threads = bench->threads, .isa = common->isa};
     const struct graph *graph = m->model->folded;
     size_t nodes = (size_t)graph->node_count, runs = (size_t)bench->runs, count;
     double *samples =
@@ -306,9 +307,9 @@ static int measure(struct measurement *m, const struct common_options *common,
     if (result != VBP_OK)
         return result;
     /* Right behind the runs that it is held against. */
-    bench->peak_gflops = peak_gflops(bench->isa) * bench->threads;
+    bench->peak_gflops = peak_gflops(kernels_best(common->isa)->peak) * bench->threads;
     sum_up(m, bench);
-    return common->verbosity > 0 ? time_layers(m, bench, error) : VBP_OK;
+    return common->verbosity > 0 ? time_layers(m, common, bench, error) : VBP_OK;
 }
 
 static int run(int argc, char **argv)

@@ -3,6 +3,7 @@
 #define VBP_CLI_CLI_H
 
 #include "api/model.h"
+#include "kernels/dispatch.h"
 #include "media/source.h"
 #include "vbp.h"
 
@@ -30,7 +31,8 @@ struct common_options {
     const char *card;   /* --card */
     VbpAverage average; /* --average */
     bool even;          /* --even */
-    int threads;        /* --threads; 0: as many as cores */
+    int threads;        /* --threads; 0: as many as cores for video, one for the network */
+    enum isa isa;       /* --isa, or else VBP_ISA in the environment */
     int verbosity;      /* -1 quiet, 0, 1 verbose */
     bool overwrite;     /* -y */
 };

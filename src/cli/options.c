@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_CARD = 256, OPTION_AVERAGE, OPTION_EVEN, OPTION_THREADS };
+enum { OPTION_CARD = 256, OPTION_AVERAGE, OPTION_EVEN, OPTION_THREADS, OPTION_ISA };
 
 static const struct option common_long[] = {
     {"model", required_argument, NULL, 'm'},
@@ -15,6 +15,7 @@ static const struct option common_long[] = {
     {"average", required_argument, NULL, OPTION_AVERAGE},
     {"even", no_argument, NULL, OPTION_EVEN},
     {"threads", required_argument, NULL, OPTION_THREADS},
+    {"isa", required_argument, NULL, OPTION_ISA},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
     {"overwrite", no_argument, NULL, 'y'},
@@ -34,7 +35,10 @@ static const char common_help[] =
     "      --card FILE        how a frame becomes its input (JSON; default: MODEL.card.json)\n"
     "      --average KIND     channels of a level: positive (default), mean, abs\n"
     "      --even             even out the checkerboard of kernels that strides do not divide\n"
-    "      --threads N        threads for decoding and encoding (default: all cores)\n"
+    "      --threads N        threads for decoding and encoding, and for the network\n"
+    "                         (default: all cores for video, one for the network)\n"
+    "      --isa LEVEL        instructions used at most: c, avx2, avx512 (default: $VBP_ISA,\n"
+    "                         or the best the machine has)\n"
     "  -q, --quiet            no messages, no progress bar\n"
     "  -v, --verbose          also what the model is and where its card came from\n"
     "  -y, --overwrite        replace existing output\n"
@@ -95,6 +99,10 @@ static int take_common(const struct command *command, int option, const char *va
                                    THREADS_MOST, value);
         common->threads = (int)number;
         break;
+    case OPTION_ISA:
+        if (!isa_parse(value, &common->isa))
+            return cli_usage_error(command, "--isa is c, avx2 or avx512, not '%s'", value);
+        break;
     case 'q':
         common->verbosity = -1;
         break;
@@ -117,10 +125,13 @@ int cli_parse(const struct command *command, int argc, char **argv, const char *
 {
     struct option options[OPTIONS_MAX + 1] = {{0}};
     char letters[LETTERS_MAX];
+    const char *wanted_isa = getenv("VBP_ISA");
     size_t count = COMMON_COUNT;
     int option;
 
     *common = (struct common_options){.average = VBP_AVERAGE_POSITIVE};
+    if (wanted_isa && *wanted_isa && !isa_parse(wanted_isa, &common->isa))
+        return cli_usage_error(command, "VBP_ISA is c, avx2 or avx512, not '%s'", wanted_isa);
     memcpy(options, common_long, sizeof(common_long));
     for (; own_options && own_options->name && count < OPTIONS_MAX; own_options++)
         options[count++] = *own_options;
@@ -217,18 +228,21 @@ static void note_model(const struct common_options *common, const VbpModel *mode
     int channels, height, width;
 
     vbp_model_input_size(model, &channels, &height, &width);
-    cli_note(common, "%s: %s, reads %dx%d in %d channel%s, %d levels; card: %s", model->path,
-             model->graph->format ? model->graph->format : "unknown format", width, height,
-             channels, channels == 1 ? "" : "s", vbp_model_level_count(model),
-             model->card_origin ? model->card_origin : "none");
+    cli_note(common, "%s: %s, reads %dx%d in %d channel%s, %d levels; card: %s; kernels: %s",
+             model->path, model->graph->format ? model->graph->format : "unknown format", width,
+             height, channels, channels == 1 ? "" : "s", vbp_model_level_count(model),
+             model->card_origin ? model->card_origin : "none", kernels_best(common->isa)->name);
 }
 
 int cli_open_model(const struct common_options *common, bool mask, VbpModel **model,
                    VbpRunner **runner, VbpError *error)
 {
     VbpModelOptions model_options = {.card_path = common->card};
-    VbpRunnerOptions runner_options = {
-        .average = common->average, .even = common->even, .no_mask = !mask};
+    VbpRunnerOptions runner_options = {.average = common->average,
+                                       .even = common->even,
+                                       .no_mask = !mask,
+                                       .threads = common->threads,
+                                       .isa = (VbpIsa)common->isa};
     int result;
 
     *runner = NULL;

@@ -38,11 +38,14 @@ static int last_use(const struct graph *graph, int tensor)
  * last[s] is the last use of any tensor that so far shares storage s. A tensor that joins later is
  * made by a node that reads one of these, so it cannot be missed.
  */
-static void find_storage(struct plan *plan, const struct graph *graph, bool keep_all, int *last)
+static void find_storage(struct plan *plan, const struct graph *graph, const int *keep_until,
+                         bool keep_all, int *last)
 {
     for (int t = 0; t < graph->tensor_count; t++) {
         plan->storage[t] = t;
         last[t] = last_use(graph, t);
+        if (keep_until && keep_until[t] > last[t])
+            last[t] = keep_until[t];
     }
     /* The caller's input and the constants are never written over. */
     for (int t = 0; t < graph->tensor_count; t++) {
@@ -71,7 +74,7 @@ static void extend(struct lifetime *lifetime, int node)
 }
 
 static void find_lifetimes(const struct plan *plan, const struct graph *graph,
-                           struct lifetime *lifetimes)
+                           const int *keep_until, struct lifetime *lifetimes)
 {
     for (int t = 0; t < graph->tensor_count; t++)
         lifetimes[t] = (struct lifetime){.first = graph->node_count, .last = -1};
@@ -81,6 +84,10 @@ static void find_lifetimes(const struct plan *plan, const struct graph *graph,
         extend(&lifetimes[plan->storage[node->output]], i);
         for (int slot = 0; slot < node->input_count; slot++)
             extend(&lifetimes[plan->storage[node->inputs[slot]]], i);
+    }
+    for (int t = 0; t < graph->tensor_count && keep_until; t++) {
+        if (keep_until[t] >= 0)
+            extend(&lifetimes[plan->storage[t]], keep_until[t]);
     }
     extend(&lifetimes[plan->storage[graph->input]], 0);
     lifetimes[plan->storage[graph->input]].last = graph->node_count;
@@ -143,7 +150,8 @@ static void place(struct plan *plan, struct lifetime *lifetimes, int count, bool
     }
 }
 
-int plan_make(struct plan *plan, const struct graph *graph, bool keep_all, VbpError *error)
+int plan_make(struct plan *plan, const struct graph *graph, const int *keep_until, bool keep_all,
+              VbpError *error)
 {
     struct lifetime *lifetimes;
     int *last;
@@ -159,8 +167,8 @@ int plan_make(struct plan *plan, const struct graph *graph, bool keep_all, VbpEr
         plan_free(plan);
         return error_out_of_memory(error);
     }
-    find_storage(plan, graph, keep_all, last);
-    find_lifetimes(plan, graph, lifetimes);
+    find_storage(plan, graph, keep_until, keep_all, last);
+    find_lifetimes(plan, graph, keep_until, lifetimes);
     place(plan, lifetimes, graph->tensor_count, keep_all);
     free(lifetimes);
     free(last);

@@ -17,10 +17,13 @@ struct plan {
 };
 
 /*
+ * keep_until: for every tensor, a node that must still find it in its place, -1 for none; NULL:
+ * none at all.
  * keep_all: every tensor keeps memory of its own until the end of the run (for passes backwards).
  * Otherwise only the input and the outputs do. On failure *plan is zeroed.
  */
-int plan_make(struct plan *plan, const struct graph *graph, bool keep_all, VbpError *error);
+int plan_make(struct plan *plan, const struct graph *graph, const int *keep_until, bool keep_all,
+              VbpError *error);
 void plan_free(struct plan *plan);
 
 #endif

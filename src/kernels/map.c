@@ -69,51 +69,87 @@ static int map_kernel(const struct window *window, int axis, int *dilation)
     return kernel;
 }
 
-void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, float *output,
-                      float *scratch, const float *even_rows, const float *even_columns)
+/*
+ * The scratch: a line of the map's width between zeros, as far as windows reach beyond it, and a
+ * row of the output.
+ */
+struct line {
+    size_t before, length, row;
+};
+
+static struct line line_of(const struct map_scale_up *scale_up)
 {
     const struct window *window = &scale_up->window;
-    size_t map_width = (size_t)scale_up->map_width;
-    size_t width = (size_t)scale_up->output_width;
+    size_t map_width = (size_t)scale_up->map_width, width = (size_t)scale_up->output_width;
+    size_t last = (width + (size_t)window->pad_begin[1]) / (size_t)window->stride[1];
+    struct line line;
+    int dilation;
+    int kernel = map_kernel(window, 1, &dilation);
+
+    line.before = (size_t)(kernel - 1) * (size_t)dilation;
+    line.length = line.before + (last > map_width ? last : map_width) + (size_t)4 * MAP_MAX_WIDTH;
+    line.row = width + (size_t)3 * MAP_MAX_WIDTH;
+    return line;
+}
+
+size_t map_scale_up_scratch(const struct map_scale_up *scale_up)
+{
+    struct line line = line_of(scale_up);
+
+    return line.length + line.row;
+}
+
+/* The sum of the map's rows that touch row y of the output. */
+static void sum_rows(const struct map_rows *kernels, const struct map_scale_up *scale_up,
+                     const float *map, int y, float *sum)
+{
+    const struct window *window = &scale_up->window;
+    const float *rows[8];
+    size_t count = 0, width = (size_t)scale_up->map_width;
+    bool first = true;
     int dilation;
     int kernel = map_kernel(window, 0, &dilation);
 
-    /* Down the columns: map_height x map_width to output_height x map_width. */
-    memset(scratch, 0, (size_t)scale_up->output_height * map_width * sizeof(float));
-    for (int j = 0; j < scale_up->map_height; j++) {
-        const float *from = map + (size_t)j * map_width;
+    for (int k = 0; k < kernel; k++) {
+        int at = y + window->pad_begin[0] - k * dilation;
 
-        for (int k = 0; k < kernel; k++) {
-            int y = j * window->stride[0] - window->pad_begin[0] + k * dilation;
-            float *to;
-
-            if (y < 0 || y >= scale_up->output_height)
-                continue;
-            to = scratch + (size_t)y * map_width;
-            for (size_t i = 0; i < map_width; i++)
-                to[i] += from[i];
+        if (at < 0 || at % window->stride[0] != 0 || at / window->stride[0] >= scale_up->map_height)
+            continue;
+        if (count == sizeof(rows) / sizeof(rows[0])) {
+            kernels->sum(rows, count, width, sum);
+            rows[0] = sum;
+            count = 1;
+            first = false;
         }
+        rows[count++] = map + (size_t)(at / window->stride[0]) * width;
     }
-    /* Along the rows: output_height x map_width to output_height x output_width. */
-    kernel = map_kernel(window, 1, &dilation);
-    memset(output, 0, (size_t)scale_up->output_height * width * sizeof(float));
-    for (int y = 0; y < scale_up->output_height; y++) {
-        const float *from = scratch + (size_t)y * map_width;
-        float *to = output + (size_t)y * width;
+    if (count > 0 || first)
+        kernels->sum(rows, count, width, sum);
+}
 
-        for (int i = 0; i < scale_up->map_width; i++) {
-            for (int k = 0; k < kernel; k++) {
-                int x = i * window->stride[1] - window->pad_begin[1] + k * dilation;
+struct map_range map_scale_up_run(const struct map_rows *kernels,
+                                  const struct map_scale_up *scale_up, const float *map,
+                                  float *output, float *scratch, const float *even_rows,
+                                  const float *even_columns, const float *average)
+{
+    const struct window *window = &scale_up->window;
+    struct line line = line_of(scale_up);
+    size_t width = (size_t)scale_up->output_width;
+    float *sum = scratch + line.before, *row = scratch + line.length, bad = 0;
+    struct map_range range = {INFINITY, -INFINITY};
+    int dilation;
+    int kernel = map_kernel(window, 1, &dilation);
 
-                if (x >= 0 && x < scale_up->output_width)
-                    to[x] += from[i];
-            }
-        }
-        if (even_rows && even_columns) {
-            for (size_t x = 0; x < width; x++)
-                to[x] *= even_rows[y] * even_columns[x];
-        }
+    memset(scratch, 0, line.length * sizeof(float));
+    for (int y = 0; y < scale_up->output_height; y++, output += width) {
+        sum_rows(kernels, scale_up, map, y, sum);
+        kernels->spread(sum, kernel, dilation, window->stride[1], window->pad_begin[1], width, row);
+        kernels->finish(row, even_rows ? even_rows[y] : 1, even_columns,
+                        average ? average + (size_t)y * width : NULL, width, output, &range, &bad);
     }
+    if (isnan(bad))
+        range.least = range.most = NAN;
+    return range;
 }
 
 void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *reciprocal)
@@ -183,7 +219,8 @@ void map_range(const float *map, size_t cells, float *minimum, float *maximum)
     *maximum = most;
 }
 
-void map_normalise(const float *map, size_t cells, float minimum, float maximum, float *output)
+void map_normalise(const struct map_rows *kernels, const float *map, size_t cells, float minimum,
+                   float maximum, float *output)
 {
     float range = maximum - minimum;
 
@@ -191,6 +228,5 @@ void map_normalise(const float *map, size_t cells, float minimum, float maximum,
         memset(output, 0, cells * sizeof(float));
         return;
     }
-    for (size_t i = 0; i < cells; i++)
-        output[i] = (map[i] - minimum) / range;
+    kernels->normalise(map, cells, minimum, range, output);
 }

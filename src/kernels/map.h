@@ -2,6 +2,7 @@
 #ifndef VBP_KERNELS_MAP_H
 #define VBP_KERNELS_MAP_H
 
+#include "kernels/map_rows.h"
 #include "kernels/window.h"
 #include "vbp.h"
 
@@ -22,20 +23,24 @@ void map_average(const float *data, size_t channels, size_t cells, size_t channe
  *     output[y][x] = sum over map cells (j, i) whose window touches (y, x) of map[j][i]
  *
  * Cells that no window touches are 0. Where a kernel is smaller than its stride, the stride is
- * taken for the kernel, or a strided 1x1 would leave holes. All-ones weights separate, so it runs
- * over columns first and over rows then.
+ * taken for the kernel, or a strided 1x1 would leave holes. All-ones weights separate: each row of
+ * the output is a sum of rows, summed up along itself then.
  *
- * scratch: output_height * map_width floats. even_rows (output_height) and even_columns
- * (output_width) from map_scale_up_counts divide each cell by its number of windows; NULL: not.
- * output must not overlap map.
+ * even_rows (output_height) and even_columns (output_width) from map_scale_up_counts divide each
+ * cell by its number of windows; NULL: not. average (as large as output; NULL: none) multiplies it
+ * in the end. scratch: map_scale_up_scratch floats. output must not overlap map. Returns the range
+ * of output, both ends NaN if one of its values is or is infinite.
  */
 struct map_scale_up {
     struct window window;
     int map_height, map_width;       /* what the window slides to */
     int output_height, output_width; /* what it slides over */
 };
-void map_scale_up_run(const struct map_scale_up *scale_up, const float *map, float *output,
-                      float *scratch, const float *even_rows, const float *even_columns);
+struct map_range map_scale_up_run(const struct map_rows *kernels,
+                                  const struct map_scale_up *scale_up, const float *map,
+                                  float *output, float *scratch, const float *even_rows,
+                                  const float *even_columns, const float *average);
+size_t map_scale_up_scratch(const struct map_scale_up *scale_up);
 
 /*
  * The reciprocal number of windows that touch each of output_size cells along one axis (0: height,
@@ -56,7 +61,9 @@ int map_multiply_scaled(float *a, const float *b, size_t cells);
 /* Smallest and largest value of cells >= 1 values; both NaN if one of them is. */
 void map_range(const float *map, size_t cells, float *minimum, float *maximum);
 
-/* output = (map - minimum) / (maximum - minimum); all zeros where the map is constant. */
-void map_normalise(const float *map, size_t cells, float minimum, float maximum, float *output);
+/* output = (map - minimum) / (maximum - minimum); all zeros where the map is constant. May be in
+ * place. */
+void map_normalise(const struct map_rows *kernels, const float *map, size_t cells, float minimum,
+                   float maximum, float *output);
 
 #endif

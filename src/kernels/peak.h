@@ -8,15 +8,13 @@
 #include <stddef.h>
 
 struct peak {
-    const char *name;           /* as in struct tiles */
     size_t operations_per_step; /* a multiply-add counts as two */
     /* Returns a number that depends on all that was calculated. */
     float (*run)(size_t steps);
 };
 
-/* Operations per second of one core, in 1e9: the best of several short runs; takes some 20 ms.
- * 0 where the machine does not have the instruction set. */
-double peak_gflops(const char *isa);
+/* Operations per second of one core, in 1e9: the best of several short runs; takes some 20 ms. */
+double peak_gflops(const struct peak *peak);
 
 extern const struct peak peak__c, peak__avx2, peak__avx512;
 

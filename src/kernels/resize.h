@@ -67,9 +67,6 @@ struct resize {
                           size_t plane);
 };
 
-/* All versions that this machine can run, the fastest first; NULL behind the last one. */
-const struct resize *resize_list(size_t index);
-
 extern const struct resize resize__c, resize__avx2, resize__avx512;
 
 #endif

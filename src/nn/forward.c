@@ -1,13 +1,16 @@
 #include "nn/forward.h"
 
 #include "base/memory.h"
+#include "base/team.h"
 #include "graph/plan.h"
 #include "kernels/convolution.h"
 #include "kernels/dense.h"
 #include "kernels/map.h"
 #include "kernels/pool.h"
+#include "nn/chains.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,12 +21,17 @@ struct forward {
     const struct graph *graph;
     struct forward_options options;
     struct plan plan;
-    float *block;    /* plan.size floats: all computed tensors */
-    float *scratch;  /* columns of the largest convolution */
-    float **affine;  /* per node: factors and offsets of batch normalisations, else NULL */
-    float **average; /* per level */
-    int *level_of;   /* per tensor: index of the level it is, or -1 */
-    double *seconds; /* per node: time of the last run; NULL without time_nodes */
+    const struct kernels *kernels;
+    struct chains chains;
+    float *block;   /* plan.size floats: all computed tensors */
+    float *scratch; /* columns of the largest convolution that is not in a chain */
+    struct team *team;
+    float *memory; /* of chains: memory_size floats for each worker */
+    size_t memory_size;
+    float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
+    float **average;    /* per level */
+    float **average_of; /* per tensor: the same, NULL where it is not a level */
+    double *seconds;    /* per node: time of the last run; NULL without time_nodes */
 };
 
 static double seconds_now(void)
@@ -50,13 +58,6 @@ static struct window_sizes window_sizes(const struct graph *graph, const struct 
 
     return (struct window_sizes){(int)input[1],  (int)input[2],  (int)input[3],
                                  (int)output[1], (int)output[2], (int)output[3]};
-}
-
-static struct convolution convolution_of(const struct graph *graph, const struct node *node)
-{
-    return (struct convolution){.sizes = window_sizes(graph, node),
-                                .window = node->convolution.window,
-                                .groups = node->convolution.groups};
 }
 
 static size_t elements(const struct graph *graph, int tensor)
@@ -147,7 +148,7 @@ static void run_transpose(const struct forward *forward, const struct node *node
 static void run_convolution(const struct forward *forward, const struct node *node,
                             const float *input, float *output)
 {
-    struct convolution convolution = convolution_of(forward->graph, node);
+    struct convolution convolution = chains_convolution(forward->graph, node);
 
     convolution_run(&convolution, input, tensor_data(forward, node->inputs[1]),
                     node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output,
@@ -159,10 +160,15 @@ static void run_dense(const struct forward *forward, const struct node *node, co
 {
     const int64_t *weights = forward->graph->tensors[node->inputs[1]].shape.extent;
     size_t rows = elements(forward->graph, node->inputs[0]) / (size_t)weights[1];
+    const float *bias = node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL;
 
-    dense_run((int)rows, (int)weights[1], (int)weights[0], input,
-              tensor_data(forward, node->inputs[1]),
-              node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output);
+    if (rows == 1)
+        forward->kernels->flat->dense(input, (size_t)weights[1],
+                                      tensor_data(forward, node->inputs[1]), bias,
+                                      (size_t)weights[0], output);
+    else
+        dense_run((int)rows, (int)weights[1], (int)weights[0], input,
+                  tensor_data(forward, node->inputs[1]), bias, output);
 }
 
 static void run_batch_norm(const struct shape *shape, const float *affine, const float *input,
@@ -236,7 +242,7 @@ static void average_level(const struct forward *forward, int tensor)
     size_t channels = (size_t)tensor_channels(level);
     size_t height = (size_t)tensor_height(level), width = (size_t)tensor_width(level);
     const float *data = tensor_data(forward, tensor);
-    float *average = forward->average[forward->level_of[tensor]];
+    float *average = forward->average_of[tensor];
     int64_t stride[SHAPE_MAX_RANK];
 
     dense_strides(&level->shape, stride);
@@ -308,24 +314,75 @@ static int check_averages(const struct forward *forward, VbpError *error)
     return VBP_OK;
 }
 
+static int blame(const struct forward *forward, int index, VbpError *error)
+{
+    const struct node *node = &forward->graph->nodes[index];
+
+    return error_set(error, VBP_ERROR_NUMERIC,
+                     "layer %d (%s '%s') is the first to give NaN or infinity", index,
+                     node->source_kind, node->name);
+}
+
+struct chain_work {
+    const struct forward *forward;
+    const struct node_chain *chain;
+    atomic_int failed; /* the first link that gave NaN or infinity; the number of them: none did */
+};
+
+static void work_on_chain(void *context, int worker)
+{
+    struct chain_work *work = context;
+    const struct forward *forward = work->forward;
+    const struct node_chain *chain = work->chain;
+    int failed = convolution_chain_run(&chain->chain, tensor_data(forward, chain->input),
+                                       tensor_data(forward, chain->output), worker,
+                                       team_workers(forward->team),
+                                       forward->memory + (size_t)worker * forward->memory_size);
+    int first = atomic_load(&work->failed);
+
+    while (failed >= 0 && failed < first &&
+           !atomic_compare_exchange_weak(&work->failed, &first, failed))
+        continue;
+}
+
+static int run_chain(const struct forward *forward, const struct node_chain *chain, VbpError *error)
+{
+    struct chain_work work = {forward, chain, chain->chain.count};
+    int failed;
+
+    team_run(forward->team, work_on_chain, &work);
+    failed = atomic_load(&work.failed);
+    return failed == chain->chain.count ? VBP_OK : blame(forward, chain->node[failed], error);
+}
+
 int forward_run(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
+    int result;
 
     if (!tensor_finite(forward, graph->input))
         return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
         double started = forward->seconds ? seconds_now() : 0;
+        int chain = forward->chains.of_node[i];
 
+        if (chain >= 0) {
+            if (forward->chains.list[chain].last_node != i)
+                continue;
+            result = run_chain(forward, &forward->chains.list[chain], error);
+            if (result != VBP_OK)
+                return result;
+            if (forward->seconds)
+                forward->seconds[forward->chains.list[chain].node[0]] = seconds_now() - started;
+            continue;
+        }
         run_node(forward, i);
         /* Both now, while the values are in the cache and before a later node writes over them. */
         if ((can_overflow(node) || reads_constant(graph, node)) &&
             !tensor_finite(forward, node->output))
-            return error_set(error, VBP_ERROR_NUMERIC,
-                             "layer %d (%s '%s') is the first to give NaN or infinity", i,
-                             node->source_kind, node->name);
-        if (forward->options.level_averages && forward->level_of[node->output] >= 0)
+            return blame(forward, i, error);
+        if (forward->average_of[node->output])
             average_level(forward, node->output);
         if (forward->seconds)
             forward->seconds[i] = seconds_now() - started;
@@ -346,14 +403,14 @@ static int check_size(size_t floats, const char *what, VbpError *error)
 static int prepare_nodes(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
-    size_t scratch = 0;
+    size_t scratch = 0, memory;
     int result;
 
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
 
-        if (node->kind == NODE_CONVOLUTION) {
-            struct convolution convolution = convolution_of(graph, node);
+        if (node->kind == NODE_CONVOLUTION && forward->chains.of_node[i] < 0) {
+            struct convolution convolution = chains_convolution(graph, node);
             size_t needed = convolution_scratch(&convolution);
 
             scratch = needed > scratch ? needed : scratch;
@@ -373,24 +430,32 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
     result = check_size(scratch, "the columns of the largest convolution", error);
     if (result != VBP_OK)
         return result;
+    forward->memory_size =
+        (forward->chains.memory_size + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
+    memory = forward->memory_size * (size_t)team_workers(forward->team);
+    result = check_size(memory, "the rows that convolutions share", error);
+    if (result != VBP_OK)
+        return result;
     forward->scratch = memory_aligned_array(scratch, sizeof(float));
-    return forward->scratch ? VBP_OK : error_out_of_memory(error);
+    forward->memory = memory_aligned_array(memory, sizeof(float));
+    if (!forward->scratch || !forward->memory)
+        return error_out_of_memory(error);
+    memset(forward->memory, 0, memory * sizeof(float));
+    return VBP_OK;
 }
 
 static int prepare_levels(struct forward *forward, VbpError *error)
 {
     const struct graph *graph = forward->graph;
 
-    for (int t = 0; t < graph->tensor_count; t++)
-        forward->level_of[t] = -1;
     for (int i = 0; i < graph->level_count && forward->options.level_averages; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
 
-        forward->level_of[graph->levels[i]] = i;
         forward->average[i] = memory_aligned_array(
             (size_t)tensor_height(level) * (size_t)tensor_width(level), sizeof(float));
         if (!forward->average[i])
             return error_out_of_memory(error);
+        forward->average_of[graph->levels[i]] = forward->average[i];
     }
     return VBP_OK;
 }
@@ -408,21 +473,27 @@ int forward_create(struct forward **forward, const struct graph *graph,
     f->options = *options;
     f->affine = memory_array((size_t)graph->node_count, sizeof(*f->affine));
     f->average = memory_array((size_t)graph->level_count, sizeof(*f->average));
-    f->level_of = memory_array((size_t)graph->tensor_count, sizeof(*f->level_of));
+    f->average_of = memory_array((size_t)graph->tensor_count, sizeof(*f->average_of));
+    f->kernels = kernels_best(options->isa);
     if (options->time_nodes)
         f->seconds = memory_array((size_t)graph->node_count, sizeof(*f->seconds));
-    if (!f->affine || !f->average || !f->level_of || (options->time_nodes && !f->seconds))
+    if (!f->affine || !f->average || !f->average_of || (options->time_nodes && !f->seconds))
         result = error_out_of_memory(error);
     else
-        result = plan_make(&f->plan, graph, options->keep_all, error);
+        result = prepare_levels(f, error);
+    if (result == VBP_OK)
+        result = team_create(&f->team, options->threads > 1 ? options->threads : 1, error);
+    if (result == VBP_OK)
+        result = chains_find(&f->chains, graph, f->kernels,
+                             options->keep_all || options->time_nodes, f->average_of, error);
+    if (result == VBP_OK)
+        result = plan_make(&f->plan, graph, f->chains.keep_until, options->keep_all, error);
     if (result == VBP_OK)
         result = check_size(f->plan.size, "the tensors of the network", error);
     if (result == VBP_OK) {
         f->block = memory_aligned_array(f->plan.size, sizeof(float));
         result = f->block ? prepare_nodes(f, error) : error_out_of_memory(error);
     }
-    if (result == VBP_OK)
-        result = prepare_levels(f, error);
     if (result == VBP_OK) {
         memset(f->block, 0, f->plan.size * sizeof(float));
         *forward = f;
@@ -444,9 +515,12 @@ void forward_destroy(struct forward **forward)
         free(f->average[i]);
     free(f->affine);
     free(f->average);
-    free(f->level_of);
     free(f->seconds);
+    free(f->average_of);
+    chains_free(&f->chains);
+    team_destroy(&f->team);
     free(f->scratch);
+    free(f->memory);
     free(f->block);
     plan_free(&f->plan);
     free(f);
@@ -471,6 +545,11 @@ const float *forward_level_average(const struct forward *forward, int level)
 const double *forward_node_seconds(const struct forward *forward)
 {
     return forward->seconds;
+}
+
+const struct kernels *forward_kernels(const struct forward *forward)
+{
+    return forward->kernels;
 }
 
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node)

@@ -3,6 +3,7 @@
 #define VBP_NN_FORWARD_H
 
 #include "graph/graph.h"
+#include "kernels/dispatch.h"
 
 /*
  * Buffers and scratch for running one graph, frame after frame, without allocating. It refers to
@@ -14,7 +15,9 @@ struct forward_options {
     bool keep_all;       /* every tensor stays readable after the run */
     bool level_averages; /* average the channels of each level while it is at hand */
     VbpAverage average;  /* how */
-    bool time_nodes;     /* measure each node: forward_node_seconds */
+    bool time_nodes;     /* measure each node, run by itself: forward_node_seconds */
+    int threads;         /* that share the work of a run; 0 is 1. The results do not depend on it */
+    enum isa isa;        /* kernels of this level at most; ISA_BEST (0): the best there is */
 };
 
 int forward_create(struct forward **forward, const struct graph *graph,
@@ -38,9 +41,13 @@ const float *forward_level_average(const struct forward *forward, int level);
 
 /*
  * Seconds that each node of the graph took in the last run, with what is made of its output (the
- * check for NaN, the level average); needs time_nodes.
+ * check for NaN, the level average, for a convolution also the rectifier behind it, which is done
+ * in one go with it and takes none itself); needs time_nodes.
  */
 const double *forward_node_seconds(const struct forward *forward);
+
+/* The kernels that it uses. */
+const struct kernels *forward_kernels(const struct forward *forward);
 
 /* Multiply-adds of one node: convolutions and dense layers; 0 for the rest. */
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node);

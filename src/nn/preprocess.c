@@ -2,8 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "kernels/resample.h"
-#include "kernels/resize.h"
+#include "kernels/dispatch.h"
 
 #include <math.h>
 #include <string.h>
@@ -198,7 +197,7 @@ int preprocess_create(struct preprocess **preprocess, const struct preprocess_se
     if (!p)
         return error_out_of_memory(error);
     p->settings = *settings;
-    p->resize = resize_list(0);
+    p->resize = kernels_best(settings->isa)->resize;
     p->pitch = ((size_t)settings->width + LANES - 1) / LANES * LANES;
     p->line = memory_array(3 * p->pitch, sizeof(float));
     p->converted = memory_array(3 * p->pitch, sizeof(float));

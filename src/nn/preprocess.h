@@ -4,6 +4,7 @@
 #define VBP_NN_PREPROCESS_H
 
 #include "graph/card.h"
+#include "kernels/cpu.h"
 #include "vbp.h"
 
 /* What the card says once all its gaps are filled. */
@@ -16,6 +17,7 @@ struct preprocess_settings {
     float bias[CARD_MAX_CHANNELS];
     int width, height;  /* of the network's input */
     bool channels_last; /* the input is height x width x channels */
+    enum isa isa;       /* kernels of this level at most; ISA_BEST (0): the best there is */
 };
 
 /* The part of a width x height frame that the settings leave; VBP_ERROR_ARGUMENT if nothing. */

@@ -14,13 +14,12 @@
  *
  *     ONES      buffer 0        relu2's map starts with ones: the flatten reads it
  *     MULTIPLY  buffer 0        by the average of relu2 -> its product
- *     SCALE_UP  buffer 0 -> 1   through conv2, to the size of relu1
- *     MULTIPLY  buffer 1        by the average of relu1 -> its product
+ *     SCALE_UP  buffer 0 -> 1   through conv2, to the size of relu1, by its average -> its product
  *     SCALE_UP  buffer 1 -> 2   through conv1, to the size of the input
  */
 enum step_kind {
     STEP_ONES,     /* to = 1 */
-    STEP_SCALE_UP, /* to = transposed convolution of from */
+    STEP_SCALE_UP, /* to = transposed convolution of from, times average of level if there is one */
     STEP_COPY,     /* to = from */
     STEP_TURN,     /* to = from with rows and columns exchanged */
     STEP_MERGE,    /* to += share * from / max(from) */
@@ -31,7 +30,7 @@ enum step_kind {
 struct step {
     enum step_kind kind;
     int from, to; /* buffers */
-    int level;
+    int level;    /* -1: none */
     float share;
     int height, width; /* STEP_TURN: of `to` */
     struct map_scale_up scale_up;
@@ -43,6 +42,7 @@ struct buffer {
     float *values;
     size_t cells;
     int exponent;
+    struct map_range range; /* of what STEP_SCALE_UP made */
 };
 
 /*
@@ -65,7 +65,7 @@ struct visualbackprop {
     int *product_of; /* per level: buffer */
     float *scratch;
     size_t scratch_size;
-    float *mask;
+    float *mask, *own_mask; /* NULL: the mask takes the place of the last step's map */
     size_t mask_cells;
     float minimum, maximum;
 };
@@ -129,13 +129,14 @@ static int add_scale_up(struct visualbackprop *walk, const struct node *node, Vb
     const struct tensor *input = &walk->graph->tensors[node->inputs[0]];
     const struct tensor *output = &walk->graph->tensors[node->output];
     struct step step = {.kind = STEP_SCALE_UP,
+                        .level = -1,
                         .from = walk->map_of[node->output],
                         .scale_up = {.window = *window_of(node),
                                      .map_height = tensor_height(output),
                                      .map_width = tensor_width(output),
                                      .output_height = tensor_height(input),
                                      .output_width = tensor_width(input)}};
-    size_t scratch = (size_t)step.scale_up.output_height * (size_t)step.scale_up.map_width;
+    size_t scratch = map_scale_up_scratch(&step.scale_up);
     int buffer;
 
     walk->scratch_size = scratch > walk->scratch_size ? scratch : walk->scratch_size;
@@ -258,6 +259,17 @@ static int level_of(const struct graph *graph, int tensor)
     return -1;
 }
 
+/* Multiplying is done together with the scaling up just before it. */
+static int add_multiply(struct visualbackprop *walk, const struct step *step, VbpError *error)
+{
+    struct step *last = &walk->steps[walk->step_count - 1];
+
+    if (last->kind != STEP_SCALE_UP || last->to != step->to)
+        return add_step(walk, step, error);
+    last->level = step->level;
+    return VBP_OK;
+}
+
 /* Adds the steps that make the finished map of a tensor whose readers all have theirs. */
 static int add_tensor(struct visualbackprop *walk, int tensor, VbpError *error)
 {
@@ -286,7 +298,7 @@ static int add_tensor(struct visualbackprop *walk, int tensor, VbpError *error)
         if (buffer < 0)
             return buffer;
         step.to = buffer;
-        result = add_step(walk, &step, error);
+        result = add_multiply(walk, &step, error);
         if (result != VBP_OK)
             return result;
         walk->product_of[level] = buffer;
@@ -311,6 +323,15 @@ static int add_all_tensors(struct visualbackprop *walk, VbpError *error)
     return result == VBP_OK ? add_tensor(walk, graph->input, error) : result;
 }
 
+/* Whether the input's map is what a scaling up made last: then that has found its range. */
+static bool ends_with_scaling(const struct visualbackprop *walk)
+{
+    const struct step *step = &walk->steps[walk->step_count - 1];
+
+    return step->kind == STEP_SCALE_UP && step->level < 0 &&
+           step->to == walk->map_of[walk->graph->input];
+}
+
 int visualbackprop_create(struct visualbackprop **walk, const struct graph *graph, bool even,
                           VbpError *error)
 {
@@ -330,14 +351,16 @@ int visualbackprop_create(struct visualbackprop **walk, const struct graph *grap
     w->mask_cells = tensor_cells(&graph->tensors[graph->input]);
     w->map_of = memory_array((size_t)graph->tensor_count, sizeof(*w->map_of));
     w->product_of = memory_array((size_t)graph->level_count, sizeof(*w->product_of));
-    w->mask = memory_aligned_array(w->mask_cells, sizeof(float));
-    if (!w->map_of || !w->product_of || !w->mask)
+    if (!w->map_of || !w->product_of)
         result = error_out_of_memory(error);
     else
         result = add_all_tensors(w, error);
     if (result == VBP_OK) {
         w->scratch = memory_aligned_array(w->scratch_size, sizeof(float));
-        if (!w->scratch)
+        if (!ends_with_scaling(w))
+            w->own_mask = memory_aligned_array(w->mask_cells, sizeof(float));
+        w->mask = w->own_mask ? w->own_mask : w->buffers[w->map_of[graph->input]].values;
+        if (!w->scratch || (!ends_with_scaling(w) && !w->own_mask))
             result = error_out_of_memory(error);
     }
     if (result == VBP_OK)
@@ -364,7 +387,7 @@ void visualbackprop_destroy(struct visualbackprop **walk)
     free(w->map_of);
     free(w->product_of);
     free(w->scratch);
-    free(w->mask);
+    free(w->own_mask);
     free(w);
     *walk = NULL;
 }
@@ -403,6 +426,31 @@ static bool multiply(const struct step *step, const struct forward *forward, boo
     return largest >= PRODUCT_MIN && largest <= PRODUCT_MAX;
 }
 
+static bool in_bounds(const struct map_range *range)
+{
+    float largest = fmaxf(fabsf(range->least), fabsf(range->most));
+
+    return !isnan(range->least) && largest >= PRODUCT_MIN && largest <= PRODUCT_MAX;
+}
+
+/* False as `multiply` says. */
+static bool scale_up(const struct visualbackprop *walk, const struct step *step,
+                     const struct forward *forward, bool scaled)
+{
+    const struct buffer *from = &walk->buffers[step->from];
+    struct buffer *to = &walk->buffers[step->to];
+    bool product = step->level >= 0;
+
+    to->exponent = from->exponent;
+    to->range =
+        map_scale_up_run(forward_kernels(forward)->map_rows, &step->scale_up, from->values,
+                         to->values, walk->scratch, step->even_rows, step->even_columns,
+                         product && !scaled ? forward_level_average(forward, step->level) : NULL);
+    if (product && scaled)
+        return multiply(step, forward, true, to);
+    return !product || in_bounds(&to->range);
+}
+
 /* False as `multiply` says. */
 static bool run_step(const struct visualbackprop *walk, const struct step *step,
                      const struct forward *forward, bool scaled)
@@ -429,10 +477,7 @@ static bool run_step(const struct visualbackprop *walk, const struct step *step,
         to->exponent = from->exponent;
         break;
     case STEP_SCALE_UP:
-        map_scale_up_run(&step->scale_up, from->values, to->values, walk->scratch, step->even_rows,
-                         step->even_columns);
-        to->exponent = from->exponent;
-        break;
+        return scale_up(walk, step, forward, scaled);
     case STEP_MERGE:
         merge(step, from, to->values);
         break;
@@ -482,13 +527,19 @@ int visualbackprop_run(struct visualbackprop *walk, const struct forward *forwar
 
     if (!run_steps(walk, forward, false))
         run_steps(walk, forward, true);
-    map_range(last->values, last->cells, &minimum, &maximum);
+    if (ends_with_scaling(walk)) {
+        minimum = last->range.least;
+        maximum = last->range.most;
+    } else {
+        map_range(last->values, last->cells, &minimum, &maximum);
+    }
     if (!isfinite(minimum) || !isfinite(maximum) || !isfinite(maximum - minimum))
         return error_set(
             error, VBP_ERROR_NUMERIC,
             "the mask overflows: what the layers between two levels make of their maps exceeds "
             "what a float holds");
-    map_normalise(last->values, last->cells, minimum, maximum, walk->mask);
+    map_normalise(forward_kernels(forward)->map_rows, last->values, last->cells, minimum, maximum,
+                  walk->mask);
     walk->minimum = scaled_back(minimum, last->exponent);
     walk->maximum = scaled_back(maximum, last->exponent);
     for (int level = 0; level < walk->graph->level_count; level++)

@@ -351,20 +351,20 @@ static void good_after_bad(void **state)
 
 /* ---- The rest ------------------------------------------------------------------------------- */
 
-/* Refused before it is allocated: columns of 4096 x 262144 floats, and 33 tensors of a quarter GiB.
- */
+/* Refused before it is allocated: columns of 4096 x 1048576 floats (two groups, which are done with
+ * columns), and 33 tensors of a quarter GiB. */
 static void networks_too_large(void **state)
 {
     const struct forward_options options = {.keep_all = true};
     struct graph *graph = network_begin();
-    int data = network_input(graph, 1, 1, 1 << 20);
+    int data = network_input(graph, 2, 1, 1 << 20);
     struct window wide = window_make(1, 4096);
     struct forward *forward;
     VbpError error;
 
     (void)state;
     wide.pad_begin[1] = 4095;
-    network_finish(graph, network_convolution(graph, data, 1, wide, 1, false));
+    network_finish(graph, network_convolution(graph, data, 2, wide, 2, false));
     assert_int_equal(forward_create(&forward, graph, &options, &error), VBP_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "MiB"));
     assert_null(forward);
@@ -377,6 +377,32 @@ static void networks_too_large(void **state)
     assert_int_equal(forward_create(&forward, graph, &options, &error), VBP_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "MiB"));
     graph_destroy(&graph);
+}
+
+static void threads_change_nothing(void **state)
+{
+    const struct forward_options options = {.level_averages = true, .threads = 3};
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct graph *graph = network_random(NETWORK_ALL);
+        struct forward *one = network_forward(graph, false, VBP_AVERAGE_POSITIVE), *three;
+        float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
+
+        assert_int_equal(forward_create(&three, graph, &options, NULL), VBP_OK);
+        for (int frame = 0; frame < 3; frame++) {
+            network_run(one, graph, input);
+            network_run(three, graph, input);
+            for (int o = 0; o < graph->output_count; o++)
+                assert_memory_equal(forward_tensor(one, graph->outputs[o]),
+                                    forward_tensor(three, graph->outputs[o]),
+                                    network_elements(graph, graph->outputs[o]) * sizeof(float));
+        }
+        guarded_free(input);
+        forward_destroy(&one);
+        forward_destroy(&three);
+        graph_destroy(&graph);
+    }
 }
 
 struct worker {
@@ -497,6 +523,7 @@ int main(void)
         cmocka_unit_test(wrong_weights_are_named),
         cmocka_unit_test(overflow_in_the_middle_is_named),
         cmocka_unit_test(overflow_of_an_average_is_named),
+        cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(division_by_zero_is_named),
         cmocka_unit_test(good_after_bad),
         cmocka_unit_test(networks_too_large),

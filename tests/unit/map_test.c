@@ -1,4 +1,5 @@
 /* The kernels of the mask. */
+#include "kernels/dispatch.h"
 #include "kernels/map.h"
 #include "support/numbers.h"
 
@@ -94,19 +95,22 @@ static double touch(const struct map_scale_up *s, const float *map, int y, int x
     return sum;
 }
 
-static void check_scale_up(const struct map_scale_up *s)
+static void check_scale_up(const struct map_rows *kernels, const struct map_scale_up *s)
 {
     size_t cells = (size_t)s->output_height * (size_t)s->output_width;
     float *map = guarded_random((size_t)s->map_height * (size_t)s->map_width, 0, 1);
     float *output = guarded_floats(cells), *even = guarded_floats(cells);
-    float *scratch = guarded_floats((size_t)s->output_height * (size_t)s->map_width);
+    float *scratch = guarded_floats(map_scale_up_scratch(s));
     float *rows = guarded_floats((size_t)s->output_height);
     float *columns = guarded_floats((size_t)s->output_width);
+    float *average = guarded_random(cells, -1, 1), *product = guarded_floats(cells);
+    struct map_range range, found = {INFINITY, -INFINITY};
 
-    map_scale_up_run(s, map, output, scratch, NULL, NULL);
+    map_scale_up_run(kernels, s, map, output, scratch, NULL, NULL, NULL);
     map_scale_up_counts(s, 0, rows);
     map_scale_up_counts(s, 1, columns);
-    map_scale_up_run(s, map, even, scratch, rows, columns);
+    map_scale_up_run(kernels, s, map, even, scratch, rows, columns, NULL);
+    range = map_scale_up_run(kernels, s, map, product, scratch, NULL, NULL, average);
     for (int y = 0; y < s->output_height; y++) {
         for (int x = 0; x < s->output_width; x++) {
             int windows;
@@ -117,8 +121,19 @@ static void check_scale_up(const struct map_scale_up *s)
             check_close((double)output[cell], want, windows ? bound : 0, "scaled up");
             check_close((double)even[cell], windows ? want / windows : 0, windows ? 1e-6 : 0,
                         "divided evenly");
+            check_close((double)product[cell], (double)(output[cell] * average[cell]), 0,
+                        "product");
+            found.least = fminf(found.least, product[cell]);
+            found.most = fmaxf(found.most, product[cell]);
         }
     }
+    check_close((double)range.least, (double)found.least, 0, "least product");
+    check_close((double)range.most, (double)found.most, 0, "largest product");
+    average[cells / 2] = NAN;
+    range = map_scale_up_run(kernels, s, map, product, scratch, NULL, NULL, average);
+    assert_true(isnan(range.least) && isnan(range.most));
+    guarded_free(average);
+    guarded_free(product);
     guarded_free(map);
     guarded_free(output);
     guarded_free(even);
@@ -134,7 +149,7 @@ static void scaling_up_is_as_defined(void **state)
     (void)state;
     for (int i = 0; i < 1500; i++) {
         struct map_scale_up s;
-        int size[2] = {random_between(1, 14), random_between(1, 21)}, map[2];
+        int size[2] = {random_between(1, 14), random_between(1, 70)}, map[2];
         bool fits = true;
 
         for (int axis = 0; axis < 2; axis++) {
@@ -156,8 +171,10 @@ static void scaling_up_is_as_defined(void **state)
         s.output_width = size[1];
         s.map_height = map[0];
         s.map_width = map[1];
-        check_scale_up(&s);
-        cases++;
+        for (size_t k = 0; kernels_list(k); k++) {
+            check_scale_up(kernels_list(k)->map_rows, &s);
+            cases++;
+        }
     }
     assert_true(cases > 300);
 }
@@ -169,12 +186,15 @@ static void strided_pointwise_leaves_no_holes(void **state)
     const float map[4] = {1, 2, 3, 4};
     const float want[35] = {1, 1, 1, 2, 2, 2, 0, 1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 4,
                             4, 4, 0, 3, 3, 3, 4, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0};
-    float output[35], scratch[10];
+    float output[35], *scratch = guarded_floats(map_scale_up_scratch(&s));
 
     (void)state;
-    map_scale_up_run(&s, map, output, scratch, NULL, NULL);
-    for (int i = 0; i < 35; i++)
-        check_close((double)output[i], (double)want[i], 0, "cell");
+    for (size_t k = 0; kernels_list(k); k++) {
+        map_scale_up_run(kernels_list(k)->map_rows, &s, map, output, scratch, NULL, NULL, NULL);
+        for (int i = 0; i < 35; i++)
+            check_close((double)output[i], (double)want[i], 0, "cell");
+    }
+    guarded_free(scratch);
 }
 
 /* ---- Products and ranges -------------------------------------------------------------------- */
@@ -270,14 +290,27 @@ static void normalised_maps(void **state)
     float output[4], zeros[3];
 
     (void)state;
-    map_normalise(map, 4, -1, 3, output);
-    check_close((double)output[0], 0, 0, "smallest");
-    check_close((double)output[1], 1, 0, "largest");
-    check_close((double)output[2], 0.5, 0, "middle");
-    check_close((double)output[3], 0.25, 0, "quarter");
-    map_normalise(constant, 3, 7, 7, zeros);
-    for (int i = 0; i < 3; i++)
-        check_close((double)zeros[i], 0, 0, "constant");
+    for (size_t k = 0; kernels_list(k); k++) {
+        const struct map_rows *kernels = kernels_list(k)->map_rows;
+
+        map_normalise(kernels, map, 4, -1, 3, output);
+        check_close((double)output[0], 0, 0, "smallest");
+        check_close((double)output[1], 1, 0, "largest");
+        check_close((double)output[2], 0.5, 0, "middle");
+        check_close((double)output[3], 0.25, 0, "quarter");
+        map_normalise(kernels, constant, 3, 7, 7, zeros);
+        for (int i = 0; i < 3; i++)
+            check_close((double)zeros[i], 0, 0, "constant");
+        for (size_t cells = 1; cells < 70; cells++) {
+            float *long_map = guarded_random(cells, 2, 6), *normalised = guarded_floats(cells);
+
+            map_normalise(kernels, long_map, cells, 2, 6, normalised);
+            for (size_t i = 0; i < cells; i++)
+                check_close((double)normalised[i], (double)((long_map[i] - 2) / 4), 0, "long");
+            guarded_free(long_map);
+            guarded_free(normalised);
+        }
+    }
 }
 
 int main(void)

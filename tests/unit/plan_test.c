@@ -78,7 +78,7 @@ static void check_plan(const struct graph *graph, bool keep_all)
     struct plan plan;
     struct memory memory = {.graph = graph, .plan = &plan};
 
-    assert_int_equal(plan_make(&plan, graph, keep_all, NULL), VBP_OK);
+    assert_int_equal(plan_make(&plan, graph, NULL, keep_all, NULL), VBP_OK);
     memory.owner = memory_array(plan.size, sizeof(int));
     memory.value = memory_array((size_t)graph->tensor_count, sizeof(int));
     assert_non_null(memory.owner);
@@ -150,10 +150,10 @@ static void chains_are_small(void **state)
     for (int i = 0; i < 20; i++)
         data = network_relu(graph, network_max_pool(graph, data, window_square(1, 1, 0), false));
     network_finish(graph, data);
-    assert_int_equal(plan_make(&plan, graph, false, NULL), VBP_OK);
+    assert_int_equal(plan_make(&plan, graph, NULL, false, NULL), VBP_OK);
     assert_int_equal(plan.size, 3 * 256);
     plan_free(&plan);
-    assert_int_equal(plan_make(&plan, graph, true, NULL), VBP_OK);
+    assert_int_equal(plan_make(&plan, graph, NULL, true, NULL), VBP_OK);
     assert_int_equal(plan.size, 41 * 256);
     plan_free(&plan);
     graph_destroy(&graph);

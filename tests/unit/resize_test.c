@@ -1,6 +1,6 @@
 /* The loops of resizing: the plain ones against sums in double, all others against the plain ones,
  * to the bit. */
-#include "kernels/resize.h"
+#include "kernels/dispatch.h"
 #include "support/numbers.h"
 
 #include <math.h>
@@ -155,8 +155,8 @@ static void sums_down(void **state)
             check_yuv(&picture.image, &rows, count, want_yuv);
             check_guards(want_bytes);
             check_guards(want_yuv);
-            for (size_t i = 0; resize_list(i); i++) {
-                const struct resize *resize = resize_list(i);
+            for (size_t i = 0; kernels_list(i); i++) {
+                const struct resize *resize = kernels_list(i)->resize;
                 float *bytes = guarded_floats((size_t)count);
                 float *yuv = guarded_floats(4 * (size_t)count);
 
@@ -211,11 +211,11 @@ static void sums_across(void **state)
         resize__c.pixels_across(&taps, cells, step, want, plane);
         check_across(&taps, cells, step, want, plane);
         check_guards(want);
-        for (size_t i = 0; resize_list(i); i++) {
+        for (size_t i = 0; kernels_list(i); i++) {
             float *planes = guarded_floats(3 * plane);
 
-            resize_list(i)->pixels_across(&taps, cells, step, planes, plane);
-            check_same(planes, want, 3 * plane, resize_list(i)->name);
+            kernels_list(i)->resize->pixels_across(&taps, cells, step, planes, plane);
+            check_same(planes, want, 3 * plane, kernels_list(i)->resize->name);
             guarded_free(planes);
             versions++;
         }

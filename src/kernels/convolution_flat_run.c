@@ -1,0 +1,168 @@
+#include "kernels/convolution_flat_state.h"
+
+#include <string.h>
+
+/* What a chunk of output columns reads of a row of input, and where in a row of a plane it goes. */
+struct columns {
+    size_t first, count;
+    size_t pad;                    /* columns before */
+    size_t start[FLAT_MAX_STRIDE]; /* see struct flat_rows */
+    bool edges;                    /* some cells of planes are not made of input: 0 */
+};
+
+static struct columns find_columns(const struct convolution_flat *flat, size_t x)
+{
+    const struct window *window = &flat->convolution.window;
+    size_t stride = (size_t)window->stride[1], width = (size_t)flat->convolution.sizes.input_width;
+    size_t room = flat->pitch * stride, before = (size_t)window->pad_begin[1], at = x * stride;
+    struct columns columns = {0};
+
+    if (at < before)
+        columns.pad = before - at < room ? before - at : room;
+    else
+        columns.first = at - before < width ? at - before : width;
+    columns.count = width - columns.first;
+    if (columns.count > room - columns.pad)
+        columns.count = room - columns.pad; /* more is not read by this chunk */
+    columns.edges = columns.count < room;
+    for (size_t i = 0; i < stride; i++)
+        columns.start[i] =
+            (columns.pad + i) % stride * flat->plane_size + (columns.pad + i) / stride;
+    return columns;
+}
+
+/* Zeros where a row of a plane is not made of input: padding, and what fills up the last cells. */
+static void clear_edges(const struct convolution_flat *flat, const struct columns *columns,
+                        float *row)
+{
+    size_t stride = (size_t)flat->convolution.window.stride[1];
+
+    for (size_t i = 0; i < stride; i++) {
+        float *cell = row + (columns->pad + i) % stride * flat->plane_size;
+        size_t first = (columns->pad + i) / stride, end = first;
+
+        if (columns->count > i)
+            end += (columns->count - i + stride - 1) / stride;
+        for (size_t x = 0; x < first && x < flat->pitch; x++)
+            cell[x] = 0;
+        for (size_t x = end; x < flat->pitch; x++)
+            cell[x] = 0;
+    }
+}
+
+static void prepare_block(const struct convolution_flat *flat,
+                          const struct convolution_flat_run *run, size_t x, int first_step,
+                          int steps, float *scratch)
+{
+    const struct window_sizes *sizes = &flat->convolution.sizes;
+    const int stride = flat->convolution.window.stride[0];
+    const struct columns columns = find_columns(flat, x);
+    const float *zeros = scratch + convolution_flat_zeros(flat);
+    size_t width = (size_t)sizes->input_width;
+    int top = first_step * flat->input_step - flat->convolution.window.pad_begin[0];
+    struct flat_rows rows = {.count = columns.count,
+                             .stride = flat->convolution.window.stride[1],
+                             .plane = flat->plane_size * (size_t)flat->convolution.window.stride[1],
+                             .start = columns.start};
+
+    for (int phase = 0; phase < stride; phase++) {
+        int plane = flat->phases[phase].first_plane;
+        int end = phase + 1 < stride ? flat->phases[phase + 1].first_plane : flat->plane_count;
+
+        rows.blend = flat->phases[phase].blend;
+        for (int step = 0; step < steps + flat->extra && plane < end; step++) {
+            int y = top + step * flat->input_step + phase;
+            ptrdiff_t row[FLAT_MAX_ROWS]; /* -1: of zeros */
+
+            for (int i = 0; i < FLAT_MAX_ROWS; i++, y += stride)
+                row[i] = y < 0 || y >= sizes->input_height
+                             ? -1
+                             : (ptrdiff_t)(y % run->input_rows) * (ptrdiff_t)width;
+            rows.to = scratch + (size_t)plane * rows.plane + (size_t)step * flat->pitch;
+            for (int c = 0; c < sizes->input_channels; c++, rows.to += flat->channel_size) {
+                const float *picture =
+                    run->input + (size_t)c * (size_t)run->input_rows * width + columns.first;
+
+                for (int i = 0; i < FLAT_MAX_ROWS; i++)
+                    rows.row[i] = row[i] < 0 ? zeros : picture + row[i];
+                for (int i = plane; i < end && columns.edges; i++)
+                    clear_edges(flat, &columns, rows.to + (size_t)(i - plane) * rows.plane);
+                flat->kernels->prepare(&rows);
+            }
+        }
+    }
+}
+
+/* All channels of a few vectors, block after block. */
+static void run_tile(const struct convolution_flat *flat, struct flat_tile *tile, size_t vectors,
+                     float *output)
+{
+    size_t outputs = (size_t)flat->convolution.sizes.output_channels;
+
+    tile->weights = flat->weights;
+    for (size_t first = 0, channels; first < outputs; first += channels) {
+        channels = even_part(outputs - first, flat->kernels->channels);
+        tile->bias = flat->bias + first;
+        tile->output = output + first * tile->plane;
+        tile->first = first == 0;
+        tile->last = first + channels == outputs;
+        flat->kernels->run(tile, vectors, channels);
+        tile->weights += channels * flat->tap_count;
+    }
+}
+
+/* A chunk of the rows from `row` on: x is its first column. */
+static void run_block(const struct convolution_flat *flat, const struct convolution_flat_run *run,
+                      struct flat_tile *tile, int row, size_t x, float *scratch)
+{
+    int steps = (tile->rows + rows_of_step(flat) - 1) / rows_of_step(flat);
+    size_t width = (size_t)flat->convolution.sizes.output_width;
+    size_t vectors = convolution_flat_vectors(flat, steps), part;
+    float *output = run->output + (size_t)(row % run->output_rows) * width + x;
+
+    prepare_block(flat, run, x, row / rows_of_step(flat), steps, scratch);
+    tile->average = run->average ? run->average + (size_t)row * width + x : NULL;
+    for (size_t v = 0; v < vectors; v += part) {
+        part = even_part(vectors - v, FLAT_MAX_VECTORS);
+        tile->input = scratch + v * flat->kernels->width;
+        tile->segment_of = flat->segment_of + v;
+        run_tile(flat, tile, part, output);
+    }
+}
+
+bool convolution_flat_run(const struct convolution_flat *flat,
+                          const struct convolution_flat_run *run, int first_row, int end_row,
+                          float *scratch)
+{
+    const struct window_sizes *sizes = &flat->convolution.sizes;
+    int rows_of_band = convolution_flat_band(flat);
+    size_t width = (size_t)sizes->output_width;
+    float sums[2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH], check[FLAT_MAX_WIDTH] = {0};
+    struct flat_tile tile = {.offset = flat->offset,
+                             .pairs = flat->pairs,
+                             .least = run->least,
+                             .most = run->most,
+                             .segments = flat->segments,
+                             .plane = (size_t)run->output_rows * width,
+                             .next_row = width,
+                             .sums = sums,
+                             .factor = 1 / (float)sizes->output_channels,
+                             .check = check};
+    bool finite = true;
+
+    memcpy(tile.taps, flat->taps, sizeof(tile.taps));
+    memset(scratch + convolution_flat_zeros(flat), 0, (size_t)sizes->input_width * sizeof(float));
+    for (int row = first_row; row < end_row; row += rows_of_band) {
+        tile.rows = end_row - row < rows_of_band ? end_row - row : rows_of_band;
+        tile.average_rows = run->average_end - row;
+        for (size_t x = 0; x < width; x += flat->chunk)
+            run_block(flat, run, &tile, row, x + flat->chunk < width ? x : width - flat->chunk,
+                      scratch);
+    }
+    for (int i = 0; i < FLAT_MAX_WIDTH; i++)
+        finite = finite && check[i] == 0;
+    /* What is left must not spoil the lanes that the next run throws away. */
+    if (!finite)
+        memset(scratch, 0, convolution_flat_zeros(flat) * sizeof(float));
+    return finite;
+}

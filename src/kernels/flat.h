@@ -1,0 +1,105 @@
+/*
+ * The inner loops of convolutions for running one picture: a tile of sums in registers, side by
+ * side along the picture's width, one set for each of a few output channels. One version for each
+ * instruction set.
+ *
+ * A picture's rows lie one behind the other (flat), so that narrow pictures fill vectors too: a
+ * tile begins at a flat position and may run over the ends of rows. What it sums up there is
+ * thrown away: segments say which lanes of which vector are cells of the output.
+ *
+ *     pitch = 7, 5 cells of a row are output, vectors of 8:
+ *
+ *     row 0          row 1          row 2
+ *     0 1 2 3 4 . .  0 1 2 3 4 . .  0 1 2 3 4
+ *     |--vector 0------|--vector 1-----|--vector 2
+ */
+#ifndef VBP_KERNELS_FLAT_H
+#define VBP_KERNELS_FLAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FLAT_MAX_VECTORS  3
+#define FLAT_MAX_CHANNELS 8
+#define FLAT_MAX_WIDTH    16 /* floats of the widest vector */
+#define FLAT_MAX_STRIDE   8
+
+/*
+ * What a row of output is summed up from. Alone: FLAT_BOTH only. In pairs of rows, one above the
+ * other, four sums give two rows:
+ *
+ *     upper = both + cross + upper's own        lower = both - cross + lower's own
+ */
+enum flat_list { FLAT_BOTH, FLAT_CROSS, FLAT_UPPER, FLAT_LOWER, FLAT_LISTS };
+
+/* Lanes first to end - 1 of a vector are cells of output row `row` (pairs: and of the one below);
+ * lane i belongs to output[offset + i]. */
+struct flat_segment {
+    int32_t offset;
+    int32_t row;
+    uint8_t first, end;
+};
+
+struct flat_tile {
+    const float *input;        /* at the tile's first position */
+    const int32_t *offset;     /* per tap, list by list: where its floats lie, from input on */
+    size_t taps[FLAT_LISTS];   /* of each list */
+    bool pairs;                /* all lists, two rows */
+    const float *weights;      /* taps x channels */
+    const float *bias;         /* per channel */
+    float least, most;         /* results are cut to this range */
+    const int32_t *segment_of; /* segments of vector v: segment_of[v] .. segment_of[v + 1] - 1 */
+    const struct flat_segment *segments;
+    int32_t average_rows; /* the same of the average */
+    int32_t rows;         /* output rows there are: segments beyond are not stored */
+    float *output;        /* of the first channel */
+    size_t plane;         /* floats from one channel to the next */
+    size_t next_row;      /* from the upper row of a pair to the lower */
+    float *average;       /* mean over channels, laid out like a channel; NULL: not wanted */
+    float *sums;          /* scratch for it: 2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH floats */
+    bool first, last;     /* of the channels: the sums begin or end */
+    float factor;         /* 1 / channels */
+    float *check;         /* FLAT_MAX_WIDTH floats: NaN from the first NaN or infinity on, else 0 */
+};
+
+/*
+ * What rows d0, d1, ... of the input become: rows of planes, in this order. These are the factors
+ * of the products in kernels/convolution_flat.h.
+ */
+enum flat_blend {
+    FLAT_ALONE,  /* d0 */
+    FLAT_PAIR_1, /* d0, d1 */
+    FLAT_PAIR_2, /* d1, d0 - d1, d2 - d1 */
+    FLAT_PAIR_3  /* d1 + d2, d2 - d1, d0 - d2, d3 - d1 */
+};
+#define FLAT_MAX_ROWS 4 /* of input, and of planes */
+
+struct flat_rows {
+    enum flat_blend blend;
+    const float *row[FLAT_MAX_ROWS];
+    size_t count;        /* floats of each */
+    int stride;          /* <= FLAT_MAX_STRIDE */
+    float *to;           /* row of the first plane */
+    size_t plane;        /* from one plane to the next */
+    const size_t *start; /* cell i of a row goes to to[start[i % stride] + i / stride] */
+};
+
+struct flat {
+    size_t width;    /* floats in a vector */
+    size_t channels; /* most in a tile */
+
+    /* Reads whole vectors: up to FLAT_MAX_WIDTH floats behind the last position's. */
+    void (*run)(const struct flat_tile *tile, size_t vectors, size_t channels);
+
+    /* Reads and writes nothing but the cells that it is told. */
+    void (*prepare)(const struct flat_rows *rows);
+
+    /* output[o] = bias[o] + sum of weights[o * inputs + i] * input[i]; bias NULL: 0. */
+    void (*dense)(const float *input, size_t inputs, const float *weights, const float *bias,
+                  size_t outputs, float *output);
+};
+
+extern const struct flat flat__c, flat__avx2, flat__avx512;
+
+#endif

@@ -1,0 +1,15 @@
+/* The tiles of flat.h for AVX2 with fused multiply-add: 12 of 16 registers hold sums. */
+#include "kernels/flat.h"
+
+#ifdef __x86_64__
+
+#include "kernels/vector__avx2.h"
+
+#define FLAT_CHANNELS      4
+#define FLAT_FOR_SHAPES(X) FLAT_TO_4(X, 1) FLAT_TO_4(X, 2) FLAT_TO_4(X, 3)
+
+#include "kernels/flat.inc"
+
+const struct flat flat__avx2 = {VECTOR_WIDTH, FLAT_CHANNELS, flat_run, flat_prepare, flat_dense};
+
+#endif

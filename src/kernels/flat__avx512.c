@@ -1,0 +1,15 @@
+/* The tiles of flat.h for AVX-512: 24 of 32 registers hold sums. */
+#include "kernels/flat.h"
+
+#ifdef __x86_64__
+
+#include "kernels/vector__avx512.h"
+
+#define FLAT_CHANNELS      8
+#define FLAT_FOR_SHAPES(X) FLAT_TO_8(X, 1) FLAT_TO_8(X, 2) FLAT_TO_8(X, 3)
+
+#include "kernels/flat.inc"
+
+const struct flat flat__avx512 = {VECTOR_WIDTH, FLAT_CHANNELS, flat_run, flat_prepare, flat_dense};
+
+#endif

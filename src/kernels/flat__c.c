@@ -1,0 +1,11 @@
+/* The tiles of flat.h in plain C. */
+#include "kernels/flat.h"
+
+#include "kernels/vector__c.h"
+
+#define FLAT_CHANNELS      4
+#define FLAT_FOR_SHAPES(X) FLAT_TO_4(X, 1) FLAT_TO_4(X, 2) FLAT_TO_4(X, 3)
+
+#include "kernels/flat.inc"
+
+const struct flat flat__c = {VECTOR_WIDTH, FLAT_CHANNELS, flat_run, flat_prepare, flat_dense};

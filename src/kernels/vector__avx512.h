@@ -1,0 +1,120 @@
+/* The vectors of vector.h in AVX-512. */
+#ifndef VBP_KERNELS_VECTOR_AVX512_H
+#define VBP_KERNELS_VECTOR_AVX512_H
+
+#include "kernels/vector.h"
+
+#include <immintrin.h>
+
+#define VECTOR_TARGET __attribute__((target("avx512f")))
+#define VECTOR_INLINE static inline VECTOR_TARGET __attribute__((always_inline))
+#define VECTOR_WIDTH  16
+
+typedef __m512 vector;
+
+VECTOR_INLINE vector vector_load(const float *from)
+{
+    return _mm512_loadu_ps(from);
+}
+
+VECTOR_INLINE void vector_store(float *to, vector a)
+{
+    _mm512_storeu_ps(to, a);
+}
+
+VECTOR_INLINE vector vector_load_part(const float *from, size_t count)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+}
+
+VECTOR_INLINE void vector_store_part(float *to, vector a, size_t count)
+{
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), a);
+}
+
+VECTOR_INLINE vector vector_broadcast(float value)
+{
+    return _mm512_set1_ps(value);
+}
+
+VECTOR_INLINE vector vector_multiply_add(vector a, vector b, vector c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+VECTOR_INLINE vector vector_add(vector a, vector b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_subtract(vector a, vector b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+/* Gives the second operand where one is NaN. */
+VECTOR_INLINE vector vector_rectify(vector a)
+{
+    return _mm512_max_ps(_mm512_setzero_ps(), a);
+}
+
+/* Lanes first to end - 1 only. */
+VECTOR_INLINE void vector_store_lanes(float *to, vector a, size_t first, size_t end)
+{
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << end) - (1u << first)), a);
+}
+
+/* low where a < low, high where a > high; a is not NaN. */
+VECTOR_INLINE vector vector_clamp(vector a, vector low, vector high)
+{
+    return _mm512_max_ps(low, _mm512_min_ps(high, a));
+}
+
+VECTOR_INLINE vector vector_multiply(vector a, vector b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+VECTOR_INLINE float vector_sum(vector a)
+{
+    return _mm512_reduce_add_ps(a);
+}
+
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    const __m512i evens =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
+
+    *even = _mm512_permutex2var_ps(a, evens, b);
+    *odd = _mm512_permutex2var_ps(a, _mm512_or_si512(evens, _mm512_set1_epi32(1)), b);
+}
+
+/* The same backwards. */
+VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+
+    vector_store(to, _mm512_permutex2var_ps(even, low, odd));
+    vector_store(to + VECTOR_WIDTH,
+                 _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd));
+}
+
+VECTOR_INLINE vector vector_divide(vector a, vector b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+/* b where one of them is NaN. */
+VECTOR_INLINE vector vector_least(vector a, vector b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_most(vector a, vector b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * Which convolutions of a graph are done by chains (kernels/convolution_chain.h), with the
+ * rectifiers behind them and the averages of their levels:
+ *
+ *     conv1 - relu1 - conv2 - relu2 - flatten      one chain: conv1 to relu2
+ */
+#ifndef VBP_NN_CHAINS_H
+#define VBP_NN_CHAINS_H
+
+#include "graph/graph.h"
+#include "kernels/convolution_chain.h"
+#include "kernels/dispatch.h"
+
+/* The geometry of a convolution node. */
+struct convolution chains_convolution(const struct graph *graph, const struct node *node);
+
+struct node_chain {
+    struct convolution_chain chain;
+    int node[CHAIN_MAX_LINKS]; /* convolution of each link */
+    int input, output;         /* tensors */
+    int last_node;             /* where it runs: all that it does is done then */
+};
+
+struct chains {
+    struct node_chain *list;
+    int count;
+    int *of_node;       /* per node: index of the chain that does it, or -1 */
+    int *keep_until;    /* per tensor, for plan_make */
+    size_t memory_size; /* floats that each worker needs, finite at first use */
+};
+
+/*
+ * average: per tensor, where the average of its channels goes, or NULL for none; may be NULL as a
+ * whole. keep_all: every tensor is wanted. On failure *chains is to be freed too.
+ */
+int chains_find(struct chains *chains, const struct graph *graph, const struct kernels *kernels,
+                bool keep_all, float *const *average, VbpError *error);
+void chains_free(struct chains *chains);
+
+#endif
