@@ -112,6 +112,47 @@ static void descriptions(void **state)
     refuse_description("{\"input\": [1, 18, 24], \"layers\": [{\"pool\": \"min\"}]}", "pool");
 }
 
+/* Of a good description with one thing changed. */
+static void refuse_layers(const char *layers, const char *word)
+{
+    char text[400];
+
+    snprintf(text, sizeof(text), "{\"input\": [1, 18, 24], \"layers\": [%s]}", layers);
+    refuse_description(text, word);
+}
+
+/* What is not understood is no network: a typing mistake would train another one for hours. */
+static void descriptions_are_strict(void **state)
+{
+    (void)state;
+    refuse_description("{\"input\": [1, 18.5, 24], \"layers\": []}", "whole");
+    refuse_description("{\"input\": [1, 18, 9000], \"layers\": []}", "8192");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": []} more", "behind");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": []}\n{}", "line 2");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": [], \"layers\": []}", "twice");
+    refuse_description("{\"input\": [1, 18, 24], \"activation layers\": 1, \"layers\": []}",
+                       "activation layers");
+    refuse_layers("{\"conv\": 4, \"kernel stride\": 2}", "kernel stride");
+    refuse_layers("{\"conv\": 4, \"\": 2}", "no key");
+    refuse_layers("{\"conv\": 4, \"kernel\": 2.5}", "whole");
+    refuse_layers("{\"conv\": 4, \"kernel\": \"3\"}", "kernel");
+    refuse_layers("{\"conv\": 4, \"kernel\": 3, \"kernel\": 5}", "twice");
+    refuse_layers("{\"conv\": 4, \"norm\": 1}", "norm");
+    refuse_layers("{\"conv\": 4, \"dense\": 4}", "one of");
+    refuse_layers("{\"conv\": 4, \"pool\": \"max\"}", "one of");
+    refuse_layers("{}", "one of");
+    refuse_layers("{\"pool\": \"max\", \"stride\": 2}", "stride");
+    refuse_layers("{\"pool\": \"max\", \"norm\": true}", "norm");
+    refuse_layers("{\"dense\": 4, \"kernel\": 3}", "kernel");
+    refuse_layers("{\"dense\": 4, \"norm\": true}", "norm");
+    /* Neither overflows nor is asked of the machine's memory. */
+    refuse_layers("{\"conv\": 65537}", "too large");
+    refuse_layers("{\"dense\": 65536}, {\"dense\": 65536}", "layer 2: too large");
+    refuse_layers("{\"conv\": 65536, \"kernel\": 1}, {\"conv\": 65536, \"kernel\": 12}",
+                  "layer 2: too large");
+    refuse_layers("{\"conv\": 60000, \"kernel\": 12}, {\"dense\": 5000}", "layer 2: too large");
+}
+
 static void scaled_output(void **state)
 {
     struct graph *graph = build("pilotnet", 3);
@@ -475,6 +516,7 @@ int main(void)
         cmocka_unit_test(known_networks),
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(descriptions),
+        cmocka_unit_test(descriptions_are_strict),
         cmocka_unit_test(scaled_output),
         cmocka_unit_test(nesterov_by_hand),
         cmocka_unit_test(adam_by_hand),
