@@ -509,3 +509,24 @@ int loader_next(struct loader *loader, struct batch *batch, VbpError *error)
     pthread_mutex_unlock(&loader->lock);
     return result;
 }
+
+int loader_check(struct loader *loader, int batch,
+                 void (*progress)(void *context, size_t done, size_t total), void *context,
+                 VbpError *error)
+{
+    double straight_share = loader->options.straight_share;
+    struct batch ready;
+    size_t done = 0;
+    int result;
+
+    /* Workers do not look at the share, and none is busy when loader_begin makes the order. */
+    loader->options.straight_share = 1;
+    result = loader_begin(loader, 0, batch, error);
+    loader->options.straight_share = straight_share;
+    while (result == VBP_OK && (result = loader_next(loader, &ready, error)) == VBP_OK) {
+        done += (size_t)ready.count;
+        if (progress)
+            progress(context, done, loader_epoch_size(loader));
+    }
+    return result == 1 ? VBP_OK : result;
+}

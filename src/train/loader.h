@@ -61,4 +61,13 @@ size_t loader_epoch_size(const struct loader *loader);
  */
 int loader_next(struct loader *loader, struct batch *batch, VbpError *error);
 
+/*
+ * Reads every image once, also those that the first epoch would leave out, so that one that cannot
+ * be used is found before hours of training: the error names it. `batch` as for loader_begin, whose
+ * epoch ends here. progress may be NULL.
+ */
+int loader_check(struct loader *loader, int batch,
+                 void (*progress)(void *context, size_t done, size_t total), void *context,
+                 VbpError *error);
+
 #endif
