@@ -70,4 +70,10 @@ int loader_check(struct loader *loader, int batch,
                  void (*progress)(void *context, size_t done, size_t total), void *context,
                  VbpError *error);
 
+/*
+ * Mixes into *data what the samples are (the last two parts of the image's path, label, camera and
+ * drive, in their order), and into *settings all options that batches depend on.
+ */
+void loader_identify(const struct loader *loader, uint64_t *data, uint64_t *settings);
+
 #endif

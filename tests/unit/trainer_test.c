@@ -510,6 +510,74 @@ static void patience_ends_a_run(void **state)
     graph_destroy(&graph);
 }
 
+/* Patience that nothing can exhaust would never end a run. */
+static void patience_needs_a_validation(void **state)
+{
+    struct graph *graph = small_graph(7);
+    struct train_options options = small_options(100);
+    struct loader *training = small_loader(true);
+    struct train_result result;
+    VbpError error;
+
+    (void)state;
+    options.patience = 3;
+    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                     VBP_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "held out"));
+    loader_destroy(&training);
+    graph_destroy(&graph);
+}
+
+/* A loss on its way to infinity ends the run in the words of what to change. */
+static void growing_loss_ends_a_run(void **state)
+{
+    static const double rates[] = {20, 1e4, 1e30};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct graph *graph = small_graph(8);
+        struct train_options options = small_options(100);
+        struct loader *training = small_loader(true);
+        struct train_result result;
+        VbpError error;
+        char rate[32];
+
+        options.optimiser = optimiser_default_options(OPTIMISER_SGD);
+        options.optimiser.rate = rates[i];
+        snprintf(rate, sizeof(rate), "rate of %g ", rates[i]);
+        assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                         VBP_ERROR_NUMERIC);
+        if (!strstr(error.message, rate))
+            fail_msg("no '%s' in: %s", rate, error.message);
+        loader_destroy(&training);
+        graph_destroy(&graph);
+    }
+}
+
+/* Without a sample nothing can be learned. */
+static void epochs_have_samples(void **state)
+{
+    struct graph *graph = small_graph(8);
+    struct train_options options = small_options(1);
+    struct loader_options none = drive_plain_options();
+    struct loader *training;
+    struct train_result result;
+    VbpError error;
+
+    (void)state;
+    none.settings.width = 24;
+    none.settings.height = 18;
+    none.settings.crop_top = none.settings.crop_right = 0;
+    none.straight_share = 0;
+    none.straight_limit = 100;
+    training = drive_loader(&drive, &none);
+    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                     VBP_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "no sample"));
+    loader_destroy(&training);
+    graph_destroy(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +596,9 @@ int main(void)
         cmocka_unit_test(full_disk_keeps_the_older_checkpoint),
         cmocka_unit_test(moments_come_when_they_are_due),
         cmocka_unit_test(patience_ends_a_run),
+        cmocka_unit_test(patience_needs_a_validation),
+        cmocka_unit_test(growing_loss_ends_a_run),
+        cmocka_unit_test(epochs_have_samples),
     };
 
     return cmocka_run_group_tests(tests, drive_setup, drive_teardown);
