@@ -283,7 +283,7 @@ ends_in_good_order() {
 # --average and --even are for the masks of the strip.
 makes_masks_as_told() {
     for name in positive abs even; do
-        options=(--average $name)
+        options=(--average "$name")
         [ $name = even ] && options=(--even)
         "$vbp" train "$scratch/set" -o "$scratch/told.onnx" -y "${small[@]}" --epochs 1 \
             --masks "$scratch/told_$name" "${options[@]}"

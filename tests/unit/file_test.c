@@ -15,9 +15,10 @@
 
 #include <cmocka.h>
 
-/* In place of the C library's: synchronising is seen, and can be made to fail. */
 static int fsync_count, fsync_error;
 
+/* In place of the C library's: synchronising is seen, and can be made to fail.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int fsync(int descriptor)
 {
     (void)descriptor;
