@@ -410,12 +410,15 @@ static void data_tells_runs_apart(void **state)
 
 static void networks_tell_runs_apart(void **state)
 {
-    static const char *const others[] = {
-        "{\"input\": [3, 8, 10], \"activation\": \"elu\", \"layers\": [{\"conv\": 2}, {\"dense\": "
-        "3}]}",
-        "{\"input\": [3, 8, 10], \"layers\": [{\"conv\": 2, \"kernel\": 2}, {\"dense\": 3}]}",
-        "{\"input\": [3, 8, 10], \"layers\": [{\"pool\": \"max\"}, {\"dense\": 3}]}",
-        "{\"input\": [3, 8, 10], \"layers\": [{\"pool\": \"average\"}, {\"dense\": 3}]}"};
+    static const char elu[] = "{\"input\": [3, 8, 10], \"activation\": \"elu\", \"layers\": "
+                              "[{\"conv\": 2}, {\"dense\": 3}]}";
+    static const char kernel[] = "{\"input\": [3, 8, 10], \"layers\": "
+                                 "[{\"conv\": 2, \"kernel\": 2}, {\"dense\": 3}]}";
+    static const char max[] =
+        "{\"input\": [3, 8, 10], \"layers\": [{\"pool\": \"max\"}, {\"dense\": 3}]}";
+    static const char average[] =
+        "{\"input\": [3, 8, 10], \"layers\": [{\"pool\": \"average\"}, {\"dense\": 3}]}";
+    static const char *const others[] = {elu, kernel, max, average};
     const struct loader_options loader_options = drive_plain_options();
     struct loader *loader = drive_loader(&drive, &loader_options);
     struct train_options options = small_options(1);
