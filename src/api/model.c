@@ -302,6 +302,32 @@ static int check_bins(const VbpModel *model, VbpError *error)
         model->card.output.bin_count, length);
 }
 
+/* Works out from graph and card what the model is. */
+static int interpret(VbpModel *model, VbpError *error)
+{
+    int result = choose_preprocessing(model, error);
+
+    if (result == VBP_OK)
+        result = choose_steering(model, error);
+    return result == VBP_OK ? check_bins(model, error) : result;
+}
+
+int model_check(struct graph *graph, const struct card *card, struct preprocess_settings *settings,
+                int *steering_output, VbpError *error)
+{
+    VbpModel model = {.graph = graph, .card = *card};
+    int result = interpret(&model, error);
+
+    if (result == VBP_OK && !model.reads_images)
+        result =
+            error_set(error, VBP_ERROR_UNSUPPORTED, "its input is no picture of 1 or 3 channels");
+    *settings = model.settings;
+    *steering_output = model.steering_output;
+    for (int i = 0; i < model.assumption_count; i++)
+        free(model.assumptions[i]);
+    return result;
+}
+
 /* ---- Opening and closing -------------------------------------------------------------------- */
 
 /* The file's network, and its card: the named one, the one inside, the one beside it, or none. */
@@ -358,11 +384,7 @@ int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *op
     result = m->path ? load_graph(m, options, error) : error_out_of_memory(error);
     if (result != VBP_OK)
         goto done;
-    result = choose_preprocessing(m, error);
-    if (result == VBP_OK)
-        result = choose_steering(m, error);
-    if (result == VBP_OK)
-        result = check_bins(m, error);
+    result = interpret(m, error);
     if (result == VBP_OK)
         result = graph_copy(&m->folded, m->graph, error);
     if (result == VBP_OK)

@@ -19,6 +19,15 @@ struct VbpModel {
     int assumption_count;
 };
 
+/*
+ * What opening a file of this graph, which is only read, with this card inside would say: the same
+ * checks, the same assumptions. On success *settings is how frames become its input, and
+ * *steering_output the index in graph->outputs. VBP_ERROR_UNSUPPORTED where the input is no
+ * picture.
+ */
+int model_check(struct graph *graph, const struct card *card, struct preprocess_settings *settings,
+                int *steering_output, VbpError *error);
+
 /* Degrees that a steering wheel shows for a steering value, positive to the right. */
 double model_wheel_degrees(const VbpModel *model, double steering);
 

@@ -164,6 +164,15 @@ fail:
     return result;
 }
 
+/*
+ * Brings the file to the disk before its name is given to it: without that, after a power cut, the
+ * name may stand for an empty file. What cannot be synchronised (EINVAL) needs no such care.
+ */
+static bool synchronise(const struct file_writer *writer)
+{
+    return !writer->partial_path || fsync(fileno(writer->stream)) == 0 || errno == EINVAL;
+}
+
 int file_writer_commit(struct file_writer *writer, VbpError *error)
 {
     bool written;
@@ -177,6 +186,7 @@ int file_writer_commit(struct file_writer *writer, VbpError *error)
         if (fputc(0, writer->stream) != EOF && fflush(writer->stream) == 0)
             errno = EIO;
     }
+    written = written && synchronise(writer);
     if (written) {
         written = fclose(writer->stream) == 0;
         writer->stream = NULL;

@@ -46,7 +46,8 @@ struct file_writer {
 
 int file_writer_begin(struct file_writer *writer, const char *path, VbpError *error);
 
-/* Flushes, checks every earlier write, renames. After a failure the writer is abandoned. */
+/* Flushes, checks every earlier write, waits for the disk, renames. After a failure the writer is
+ * abandoned. */
 int file_writer_commit(struct file_writer *writer, VbpError *error);
 
 /* Closes and removes what was written. Does nothing after commit, or on a zeroed writer. */

@@ -248,8 +248,8 @@ static int read_deleted(struct manifest *manifest, VbpError *error)
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(manifest->catalogs, "deleted_indexes");
     const cJSON *item;
 
-    if (!list)
-        return VBP_OK;
+    if (!list || cJSON_IsNull(list))
+        return VBP_OK; /* none */
     if (!cJSON_IsArray(list))
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: deleted_indexes is no list",
                          manifest->path, manifest->line);

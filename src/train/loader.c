@@ -12,6 +12,7 @@
 #include "train/loader.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/picture_reader.h"
@@ -508,4 +509,76 @@ int loader_next(struct loader *loader, struct batch *batch, VbpError *error)
     }
     pthread_mutex_unlock(&loader->lock);
     return result;
+}
+
+int loader_check(struct loader *loader, int batch,
+                 void (*progress)(void *context, size_t done, size_t total), void *context,
+                 VbpError *error)
+{
+    double straight_share = loader->options.straight_share;
+    struct batch ready;
+    size_t done = 0;
+    int result;
+
+    /* Workers do not look at the share, and none is busy when loader_begin makes the order. */
+    loader->options.straight_share = 1;
+    result = loader_begin(loader, 0, batch, error);
+    loader->options.straight_share = straight_share;
+    while (result == VBP_OK && (result = loader_next(loader, &ready, error)) == VBP_OK) {
+        done += (size_t)ready.count;
+        if (progress)
+            progress(context, done, loader_epoch_size(loader));
+    }
+    return result == 1 ? VBP_OK : result;
+}
+
+/* ---- Identity ------------------------------------------------------------------------------- */
+
+/* "IMG/centre_1.jpg" of any path: what does not change when a data set is moved. */
+static const char *last_two_parts(const char *path)
+{
+    int slashes = 0;
+    const char *at = path + strlen(path);
+
+    while (at > path && !(at[-1] == '/' && ++slashes == 2))
+        at--;
+    return at;
+}
+
+static uint64_t hash_settings(uint64_t hash, const struct loader_options *options)
+{
+    const struct preprocess_settings *settings = &options->settings;
+    const struct augmentation *augmentation = &options->augmentation;
+    const double numbers[] = {
+        settings->crop_top,        settings->crop_bottom,    settings->crop_left,
+        settings->crop_right,      settings->resize,         settings->color,
+        settings->channels,        settings->height,         settings->width,
+        settings->channels_last,   augmentation->flip,       augmentation->shift,
+        augmentation->shift_label, augmentation->brightness, augmentation->shadow,
+        augmentation->blur,        options->label_scale,     options->shuffle,
+        options->straight_share,   options->straight_limit};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        hash = hash_double(hash, numbers[i]);
+    for (int c = 0; c < settings->channels; c++) {
+        hash = hash_double(hash, (double)settings->scale[c]);
+        hash = hash_double(hash, (double)settings->bias[c]);
+    }
+    return hash_number(hash, options->seed);
+}
+
+void loader_identify(const struct loader *loader, uint64_t *data, uint64_t *settings)
+{
+    *settings = hash_settings(*settings, &loader->options);
+    *data = hash_number(*data, loader->count);
+    for (size_t i = 0; i < loader->count; i++) {
+        const struct sample *sample = &loader->dataset->samples[loader->samples[i]];
+        const char *name = last_two_parts(sample->image);
+
+        *data = hash_bytes(*data, name, strlen(name));
+        *data = hash_double(*data, sample->steering);
+        *data = hash_number(*data, (uint64_t)sample->camera);
+        *data = hash_number(*data, (uint64_t)sample->drive);
+        *data = hash_number(*data, loader->samples[i]); /* which its random numbers come from */
+    }
 }

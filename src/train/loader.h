@@ -61,4 +61,19 @@ size_t loader_epoch_size(const struct loader *loader);
  */
 int loader_next(struct loader *loader, struct batch *batch, VbpError *error);
 
+/*
+ * Reads every image once, also those that the first epoch would leave out, so that one that cannot
+ * be used is found before hours of training: the error names it. `batch` as for loader_begin, whose
+ * epoch ends here. progress may be NULL.
+ */
+int loader_check(struct loader *loader, int batch,
+                 void (*progress)(void *context, size_t done, size_t total), void *context,
+                 VbpError *error);
+
+/*
+ * Mixes into *data what the samples are (the last two parts of the image's path, label, camera and
+ * drive, in their order), and into *settings all options that batches depend on.
+ */
+void loader_identify(const struct loader *loader, uint64_t *data, uint64_t *settings);
+
 #endif

@@ -12,6 +12,8 @@
 #define LAYERS_MAX            64
 #define UNITS_MAX             65536
 #define KERNEL_MAX            64
+#define SIDE_MAX              8192                /* of the input, pixels */
+#define WEIGHTS_MAX           ((size_t)200000000) /* in all; an ONNX file of them is below 1 GiB */
 
 /* A network while it is built: the tensor at its end and what the next layer needs to know. */
 struct builder {
@@ -20,6 +22,7 @@ struct builder {
     enum activation activation;
     int tensor;
     int layers; /* so far, for names */
+    size_t weights;
     bool flat;
 };
 
@@ -46,12 +49,22 @@ static const char nethvf[] = "{\"input\": [1, 125, 640], \"layers\": ["
 static int add_values(struct builder *builder, const char *name, struct shape shape, float value,
                       double deviation, VbpError *error)
 {
-    size_t count = (size_t)shape_elements(&shape);
-    float *values = memory_array(count, sizeof(float));
+    int64_t elements = shape_elements(&shape);
+    size_t count = elements > 0 ? (size_t)elements : 0;
+    float *values;
     int tensor;
 
+    if (count == 0 || count > WEIGHTS_MAX - builder->weights) {
+        char text[SHAPE_TEXT_SIZE];
+
+        return error_set(error, VBP_ERROR_UNSUPPORTED,
+                         "too large: with %s weights more, the network has more than %zu",
+                         shape_text(&shape, text), WEIGHTS_MAX);
+    }
+    values = memory_array(count, sizeof(float));
     if (!values)
         return error_out_of_memory(error);
+    builder->weights += count;
     for (size_t i = 0; i < count; i++)
         values[i] = deviation > 0 ? (float)(deviation * random_normal(&builder->random)) : value;
     tensor = graph_add_constant(builder->graph, name, &shape, values, error);
@@ -185,6 +198,13 @@ static int add_dense(struct builder *builder, int units, bool last, VbpError *er
 
 /* ---- The description ------------------------------------------------------------------------ */
 
+/* A whole number in 1..most. */
+static bool is_count(const cJSON *item, int most)
+{
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= most &&
+           item->valuedouble == (double)(int)item->valuedouble;
+}
+
 /* A whole number in 1..most under `key`; `otherwise` where it is absent. */
 static int read_count(const cJSON *object, const char *key, int most, int otherwise, int *value,
                       VbpError *error)
@@ -194,61 +214,116 @@ static int read_count(const cJSON *object, const char *key, int most, int otherw
     *value = otherwise;
     if (!item)
         return VBP_OK;
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1) || item->valuedouble > most ||
-        item->valuedouble != (double)(int)item->valuedouble)
-        return error_set(error, VBP_ERROR_FORMAT, "\"%s\" must be a whole number from 1 to %d", key,
-                         most);
+    if (!is_count(item, most))
+        return error_set(
+            error, VBP_ERROR_FORMAT, "\"%s\" must be a whole number from 1 to %d%s", key, most,
+            cJSON_IsNumber(item) && item->valuedouble > most ? ": this is too large" : "");
     *value = (int)item->valuedouble;
     return VBP_OK;
 }
 
-static int check_keys(const cJSON *object, const char *known, VbpError *error)
+/* The object has no keys but the known ones (NULL-terminated), and none of them twice. */
+static int check_keys(const cJSON *object, const char *what, const char *const *known,
+                      VbpError *error)
 {
     const cJSON *item;
+    unsigned seen = 0;
 
     cJSON_ArrayForEach(item, object)
     {
-        char key[40];
+        unsigned i = 0;
 
-        snprintf(key, sizeof(key), " %.30s ", item->string);
-        if (!strstr(known, key))
-            return error_set(error, VBP_ERROR_FORMAT, "unknown key \"%.60s\"", item->string);
+        while (known[i] && strcmp(known[i], item->string) != 0)
+            i++;
+        if (!known[i])
+            return error_set(error, VBP_ERROR_FORMAT, "%s has no key \"%.60s\"", what,
+                             item->string);
+        if (seen & 1u << i)
+            return error_set(error, VBP_ERROR_FORMAT, "\"%s\" is there twice", known[i]);
+        seen |= 1u << i;
     }
     return VBP_OK;
 }
 
-static int add_layer(struct builder *builder, const cJSON *layer, VbpError *error)
+enum layer_kind { LAYER_CONV, LAYER_POOL, LAYER_DENSE, LAYER_KIND_COUNT };
+
+/* The key that says the kind comes first. */
+static const struct {
+    const char *what;
+    const char *keys[5];
+} layer_kinds[LAYER_KIND_COUNT] = {
+    [LAYER_CONV] = {"a convolution", {"conv", "kernel", "stride", "norm"}},
+    [LAYER_POOL] = {"a pool", {"pool", "kernel"}},
+    [LAYER_DENSE] = {"a dense layer", {"dense"}},
+};
+
+/* What kind of layer it is; all of its keys go with that. */
+static int find_kind(const cJSON *layer, enum layer_kind *kind, VbpError *error)
 {
-    const cJSON *pool = cJSON_GetObjectItemCaseSensitive(layer, "pool");
+    int kinds = 0;
+
+    if (!cJSON_IsObject(layer))
+        return error_set(error, VBP_ERROR_FORMAT, "it must be an object");
+    for (int i = 0; i < LAYER_KIND_COUNT; i++) {
+        if (cJSON_GetObjectItemCaseSensitive(layer, layer_kinds[i].keys[0])) {
+            *kind = (enum layer_kind)i;
+            kinds++;
+        }
+    }
+    if (kinds == 1)
+        return check_keys(layer, layer_kinds[*kind].what, layer_kinds[*kind].keys, error);
+    if (kinds == 0 && layer->child)
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "it must have one of \"conv\", \"pool\" and \"dense\", not only \"%.60s\"",
+                         layer->child->string);
+    return error_set(error, VBP_ERROR_FORMAT,
+                     "it must have one of \"conv\", \"pool\" and \"dense\"");
+}
+
+static int read_conv(struct builder *builder, const cJSON *layer, VbpError *error)
+{
     const cJSON *norm = cJSON_GetObjectItemCaseSensitive(layer, "norm");
-    int conv, dense, kernel, stride;
-    int result = cJSON_IsObject(layer)
-                     ? check_keys(layer, " conv kernel stride norm pool dense ", error)
-                     : error_set(error, VBP_ERROR_FORMAT, "it must be an object");
+    int channels, kernel, stride;
+    int result = read_count(layer, "conv", UNITS_MAX, 1, &channels, error);
 
     if (result == VBP_OK)
-        result = read_count(layer, "conv", UNITS_MAX, 0, &conv, error);
-    if (result == VBP_OK)
-        result = read_count(layer, "dense", UNITS_MAX, 0, &dense, error);
-    if (result == VBP_OK)
-        result = read_count(layer, "kernel", KERNEL_MAX, pool ? 2 : 3, &kernel, error);
+        result = read_count(layer, "kernel", KERNEL_MAX, 3, &kernel, error);
     if (result == VBP_OK)
         result = read_count(layer, "stride", KERNEL_MAX, 1, &stride, error);
-    if (result == VBP_OK && (conv > 0) + (dense > 0) + (pool != NULL) != 1)
-        result = error_set(error, VBP_ERROR_FORMAT,
-                           "it must have one of \"conv\", \"pool\" and \"dense\"");
-    if (result == VBP_OK && builder->flat && !dense)
-        result = error_set(error, VBP_ERROR_FORMAT, "only dense layers may follow a dense one");
+    if (result == VBP_OK && norm && !cJSON_IsBool(norm))
+        result = error_set(error, VBP_ERROR_FORMAT, "\"norm\" is true or false");
+    return result == VBP_OK ? add_conv(builder, channels, kernel, stride, cJSON_IsTrue(norm), error)
+                            : result;
+}
+
+static int read_pool(struct builder *builder, const cJSON *layer, VbpError *error)
+{
+    const char *pool = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(layer, "pool"));
+    int kernel;
+    int result = read_count(layer, "kernel", KERNEL_MAX, 2, &kernel, error);
+
     if (result != VBP_OK)
         return result;
-    if (conv)
-        return add_conv(builder, conv, kernel, stride, cJSON_IsTrue(norm), error);
-    if (dense)
-        return add_dense(builder, dense, false, error);
-    if (!cJSON_IsString(pool) ||
-        (strcmp(pool->valuestring, "max") != 0 && strcmp(pool->valuestring, "average") != 0))
+    if (!pool || (strcmp(pool, "max") != 0 && strcmp(pool, "average") != 0))
         return error_set(error, VBP_ERROR_FORMAT, "\"pool\" is \"max\" or \"average\"");
-    return add_pool(builder, strcmp(pool->valuestring, "max") == 0, kernel, error);
+    return add_pool(builder, strcmp(pool, "max") == 0, kernel, error);
+}
+
+static int add_layer(struct builder *builder, const cJSON *layer, VbpError *error)
+{
+    enum layer_kind kind = LAYER_DENSE;
+    int units, result = find_kind(layer, &kind, error);
+
+    if (result != VBP_OK)
+        return result;
+    if (builder->flat && kind != LAYER_DENSE)
+        return error_set(error, VBP_ERROR_FORMAT, "only dense layers may follow a dense one");
+    if (kind == LAYER_CONV)
+        return read_conv(builder, layer, error);
+    if (kind == LAYER_POOL)
+        return read_pool(builder, layer, error);
+    result = read_count(layer, "dense", UNITS_MAX, 1, &units, error);
+    return result == VBP_OK ? add_dense(builder, units, false, error) : result;
 }
 
 static int add_input(struct builder *builder, const cJSON *root, VbpError *error)
@@ -262,8 +337,9 @@ static int add_input(struct builder *builder, const cJSON *root, VbpError *error
     for (int i = 0; i < 3; i++) {
         const cJSON *extent = cJSON_GetArrayItem(input, i);
 
-        if (!cJSON_IsNumber(extent) || !(extent->valuedouble >= 1) || extent->valuedouble > 8192)
-            return error_set(error, VBP_ERROR_FORMAT, "\"input\" must be three sizes up to 8192");
+        if (!is_count(extent, SIDE_MAX))
+            return error_set(error, VBP_ERROR_FORMAT,
+                             "\"input\" must be three whole numbers from 1 to %d", SIDE_MAX);
         shape.extent[i + 1] = (int64_t)extent->valuedouble;
     }
     if (shape.extent[1] != 1 && shape.extent[1] != 3)
@@ -281,8 +357,9 @@ static int add_input(struct builder *builder, const cJSON *root, VbpError *error
 
 static int build(struct builder *builder, const cJSON *root, VbpError *error)
 {
+    static const char *const keys[] = {"input", "activation", "layers", NULL};
     const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers"), *layer;
-    int result = cJSON_IsObject(root) ? check_keys(root, " input activation layers ", error)
+    int result = cJSON_IsObject(root) ? check_keys(root, "a network", keys, error)
                                       : error_set(error, VBP_ERROR_FORMAT, "not a JSON object");
 
     if (result == VBP_OK)
@@ -308,6 +385,21 @@ static int build(struct builder *builder, const cJSON *root, VbpError *error)
     return result == VBP_OK ? graph_finish(builder->graph, error) : result;
 }
 
+/* The text as JSON, with nothing but blanks behind it; NULL with *error set where it is none. */
+static cJSON *parse(const char *text, size_t length, VbpError *error)
+{
+    const char *end = NULL;
+    cJSON *root = strlen(text) == length ? cJSON_ParseWithOpts(text, &end, 1) : NULL;
+    int line = 1;
+
+    if (root)
+        return root;
+    for (const char *c = text; end && c < end; c++)
+        line += *c == '\n';
+    error_set(error, VBP_ERROR_FORMAT, "line %d: not JSON, or something behind it", line);
+    return NULL;
+}
+
 int network_build(struct graph **graph, const char *name, uint64_t seed, VbpError *error)
 {
     const char *known = strcmp(name, "pilotnet") == 0 ? pilotnet
@@ -315,8 +407,8 @@ int network_build(struct graph **graph, const char *name, uint64_t seed, VbpErro
                                                       : NULL;
     struct builder builder = {.random = random_for(seed, 0, 0)};
     unsigned char *text = NULL;
-    cJSON *root = NULL;
-    size_t length;
+    cJSON *root;
+    size_t length = known ? strlen(known) : 0;
     int result = VBP_OK;
 
     *graph = NULL;
@@ -326,11 +418,8 @@ int network_build(struct graph **graph, const char *name, uint64_t seed, VbpErro
             return error_prefix(error, "no network 'pilotnet', 'nethvf' or description: ");
         known = (const char *)text;
     }
-    root = cJSON_Parse(known);
-    if (!root)
-        result = error_set(error, VBP_ERROR_FORMAT, "not JSON");
-    if (result == VBP_OK)
-        result = graph_create(&builder.graph, error);
+    root = parse(known, length, error);
+    result = root ? graph_create(&builder.graph, error) : VBP_ERROR_FORMAT;
     if (result == VBP_OK)
         result = build(&builder, root, error);
     if (result == VBP_OK) {

@@ -14,6 +14,9 @@
  *                 {"pool": "max", "kernel": 2},                 max or average; stride = kernel
  *                 {"dense": 50}]}                               a dense layer of one output ends it
  *
+ * Strictly: other keys, keys of another kind of layer, keys that come twice, numbers that are not
+ * whole, and text behind the object are refused. doc/models.md explains it to users.
+ *
  * Weights are drawn from `seed` (He et al., arXiv 1502.01852), the last layer's a tenth as large,
  * so that training starts near "straight on". The one output is called "steering". *graph is
  * finished.

@@ -12,6 +12,7 @@
 #include "saliency/visualbackprop.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct strip_frame {
 
 struct strip {
     struct preprocess_settings settings;
+    struct strip_options options;
     int enlarge;       /* whole number of picture pixels for one of the network's */
     int width, height; /* of the pictures */
     struct strip_frame frames[STRIP_FRAMES];
@@ -37,6 +39,11 @@ struct strip {
     double epochs[MOMENTS_MAX];
     uint8_t *pictures[MOMENTS_MAX][STRIP_FRAMES];
 };
+
+static size_t picture_bytes(const struct strip *strip)
+{
+    return 3 * (size_t)strip->width * (size_t)strip->height;
+}
 
 /* The network's view of a frame as RGB bytes, each pixel enlarge x enlarge times. */
 static int make_picture(const struct strip *strip, const VbpImage *image, uint8_t *rgb,
@@ -88,7 +95,7 @@ static int read_frame(struct strip *strip, const struct sample *sample, size_t i
     if (result != VBP_OK)
         return result;
     image = frame_image(&picture);
-    frame->rgb = memory_array(3 * (size_t)strip->width * (size_t)strip->height, 1);
+    frame->rgb = memory_array(picture_bytes(strip), 1);
     frame->input = memory_array(cells * (size_t)strip->settings.channels, sizeof(float));
     snprintf(frame->caption, sizeof(frame->caption), "sample %zu", index);
     if (!frame->rgb || !frame->input)
@@ -105,7 +112,8 @@ static int read_frame(struct strip *strip, const struct sample *sample, size_t i
 }
 
 int strip_create(struct strip **strip, const struct dataset *dataset, const struct split *split,
-                 const struct preprocess_settings *settings, VbpError *error)
+                 const struct preprocess_settings *settings, const struct strip_options *options,
+                 VbpError *error)
 {
     bool held_out = split->validation_count > 0;
     const size_t *from = held_out ? split->validation : split->training;
@@ -117,6 +125,7 @@ int strip_create(struct strip **strip, const struct dataset *dataset, const stru
     if (!s)
         return error_out_of_memory(error);
     s->settings = *settings;
+    s->options = *options;
     s->enlarge = settings->width < 200 ? 200 / settings->width + 1 : 1;
     s->width = settings->width * s->enlarge;
     s->height = settings->height * s->enlarge;
@@ -153,7 +162,7 @@ static int draw_frame(struct strip *strip, const struct strip_frame *frame, uint
                       struct forward *forward, struct visualbackprop *walk, struct overlay *overlay,
                       VbpError *error)
 {
-    size_t bytes = 3 * (size_t)strip->width * (size_t)strip->height;
+    size_t bytes = picture_bytes(strip);
     struct surface surface = {.format = SURFACE_RGB24,
                               .width = strip->width,
                               .height = strip->height,
@@ -178,9 +187,24 @@ static int draw_frame(struct strip *strip, const struct strip_frame *frame, uint
     return VBP_OK;
 }
 
+static void set_moment(struct strip *strip, int moment, double epochs)
+{
+    strip->epochs[moment] = epochs;
+    snprintf(strip->moments[moment], CAPTION_BYTES, "%.3g epoch%s", epochs, epochs == 1 ? "" : "s");
+}
+
+static void drop_moment(struct strip *strip)
+{
+    strip->moment_count--;
+    for (int f = 0; f < STRIP_FRAMES; f++) {
+        free(strip->pictures[strip->moment_count][f]);
+        strip->pictures[strip->moment_count][f] = NULL;
+    }
+}
+
 int strip_add(struct strip *strip, double epochs, const struct graph *graph, VbpError *error)
 {
-    struct forward_options options = {.level_averages = true, .average = VBP_AVERAGE_POSITIVE};
+    struct forward_options options = {.level_averages = true, .average = strip->options.average};
     VbpRectangle whole = {0, 0, strip->width, strip->height};
     struct graph *folded = NULL;
     struct forward *forward = NULL;
@@ -197,25 +221,103 @@ int strip_add(struct strip *strip, double epochs, const struct graph *graph, Vbp
     if (result == VBP_OK)
         result = forward_create(&forward, folded, &options, error);
     if (result == VBP_OK)
-        result = visualbackprop_create(&walk, folded, false, error);
+        result = visualbackprop_create(&walk, folded, strip->options.even, error);
     if (result == VBP_OK)
         result = overlay_create(&overlay, strip->settings.height, strip->settings.width, whole,
                                 strip->width, strip->height, error);
     if (result == VBP_OK) {
         strip->moment_count++;
-        strip->epochs[moment] = epochs;
-        snprintf(strip->moments[moment], CAPTION_BYTES, "%.3g epoch%s", epochs,
-                 epochs == 1 ? "" : "s");
+        set_moment(strip, moment, epochs);
     }
     for (int f = 0; f < strip->frame_count && result == VBP_OK; f++)
         result = draw_frame(strip, &strip->frames[f], &strip->pictures[moment][f], forward, walk,
                             overlay, error);
+    if (result != VBP_OK && strip->moment_count > moment)
+        drop_moment(strip);
     overlay_destroy(&overlay);
     visualbackprop_destroy(&walk);
     forward_destroy(&forward);
     graph_destroy(&folded);
     return result;
 }
+
+/* ---- Saving --------------------------------------------------------------------------------- */
+
+/*
+ * A saved strip, in the machine's order:
+ *
+ *     struct saved | for each moment: epochs (double), the pictures of all frames
+ */
+struct saved {
+    int32_t width, height, frame_count, moment_count;
+    int32_t average, even;
+};
+
+static struct saved describe(const struct strip *strip)
+{
+    return (struct saved){strip->width,        strip->height,          strip->frame_count,
+                          strip->moment_count, strip->options.average, strip->options.even};
+}
+
+static size_t moment_bytes(const struct strip *strip)
+{
+    return sizeof(double) + (size_t)strip->frame_count * picture_bytes(strip);
+}
+
+int strip_save(const struct strip *strip, unsigned char **bytes, size_t *length, VbpError *error)
+{
+    struct saved saved = describe(strip);
+    unsigned char *at;
+
+    *length = sizeof(saved) + (size_t)strip->moment_count * moment_bytes(strip);
+    *bytes = at = malloc(*length);
+    if (!at)
+        return error_out_of_memory(error);
+    memcpy(at, &saved, sizeof(saved));
+    at += sizeof(saved);
+    for (int m = 0; m < strip->moment_count; m++) {
+        memcpy(at, &strip->epochs[m], sizeof(double));
+        at += sizeof(double);
+        for (int f = 0; f < strip->frame_count; f++, at += picture_bytes(strip))
+            memcpy(at, strip->pictures[m][f], picture_bytes(strip));
+    }
+    return VBP_OK;
+}
+
+int strip_restore(struct strip *strip, const unsigned char *bytes, size_t length, VbpError *error)
+{
+    struct saved saved, own = describe(strip);
+    const unsigned char *at = bytes + sizeof(saved);
+
+    if (length < sizeof(saved))
+        return error_set(error, VBP_ERROR_FORMAT, "the masks of before are damaged");
+    memcpy(&saved, bytes, sizeof(saved));
+    if (saved.moment_count < 0 || saved.moment_count > MOMENTS_MAX)
+        return error_set(error, VBP_ERROR_FORMAT, "the masks of before are damaged");
+    own.moment_count = saved.moment_count;
+    if (memcmp(&saved, &own, sizeof(saved)) != 0)
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "the masks of before were made with another --average or --even");
+    if (length != sizeof(saved) + (size_t)saved.moment_count * moment_bytes(strip))
+        return error_set(error, VBP_ERROR_FORMAT, "the masks of before are damaged");
+    for (int m = 0; m < saved.moment_count; m++) {
+        double epochs;
+
+        memcpy(&epochs, at, sizeof(double));
+        at += sizeof(double);
+        strip->moment_count = m + 1;
+        set_moment(strip, m, epochs);
+        for (int f = 0; f < strip->frame_count; f++, at += picture_bytes(strip)) {
+            strip->pictures[m][f] = malloc(picture_bytes(strip));
+            if (!strip->pictures[m][f])
+                return error_out_of_memory(error);
+            memcpy(strip->pictures[m][f], at, picture_bytes(strip));
+        }
+    }
+    return VBP_OK;
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 static int write_pictures(const struct strip *strip, const char *folder, VbpError *error)
 {
@@ -264,17 +366,11 @@ static int write_table(const struct strip *strip, const char *path, VbpError *er
     return result;
 }
 
-int strip_write(const struct strip *strip, const char *folder, bool overwrite, VbpError *error)
+int strip_write(const struct strip *strip, const char *folder, VbpError *error)
 {
     char *path = memory_format("%s/strip.png", folder);
-    int result;
+    int result = path ? file_make_folder(folder, error) : error_out_of_memory(error);
 
-    if (!path)
-        return error_out_of_memory(error);
-    if (file_exists(path) && !overwrite)
-        result = error_set(error, VBP_ERROR_IO, "%s exists already; -y replaces it", path);
-    else
-        result = file_make_folder(folder, error);
     if (result == VBP_OK && strip->moment_count > 0 && strip->frame_count > 0) {
         result = write_pictures(strip, folder, error);
         if (result == VBP_OK)

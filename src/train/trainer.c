@@ -2,7 +2,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "train/checkpoint.h"
 #include "train/workers.h"
 
@@ -13,6 +12,9 @@
 /* How far the stored statistics of a normalisation move with every batch. */
 #define STATISTICS_MOMENTUM 0.1f
 
+/* A loss this many times the first one does not come back. */
+#define LOSS_GROWTH_MAX 1e6
+
 struct run {
     struct graph *graph;
     struct loader *training, *validation;
@@ -22,6 +24,7 @@ struct run {
     struct workers *workers;
     struct checkpoint checkpoint; /* epoch, best, moment: where the run stands */
     float *gradients;
+    double first_loss; /* of the run's first batch or, resumed, first epoch; negative: not yet */
     bool stopped;
 };
 
@@ -37,36 +40,6 @@ static double seconds_now(void)
 static double moment_after(double moment)
 {
     return moment <= 0 ? 0.1 : moment < 1 ? 1 : moment * 4;
-}
-
-/* What a resumed run must have in common with the one it goes on with. */
-static uint64_t settings_hash(const struct train_options *options, size_t training,
-                              size_t validation)
-{
-    const double numbers[] = {options->batch,
-                              options->threads,
-                              options->loss,
-                              options->huber_delta,
-                              options->sparsity,
-                              options->optimiser.kind,
-                              options->optimiser.rate,
-                              options->optimiser.momentum,
-                              options->optimiser.beta1,
-                              options->optimiser.beta2,
-                              options->optimiser.decay,
-                              options->cosine ? options->epochs : 0,
-                              options->output,
-                              (double)training,
-                              (double)validation};
-    uint64_t hash = options->seed;
-
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        uint64_t bits;
-
-        memcpy(&bits, &numbers[i], sizeof(bits));
-        hash = random_mix(hash + bits);
-    }
-    return hash;
 }
 
 static double rate_at(const struct train_options *options, double epochs)
@@ -88,6 +61,30 @@ static int reach_moment(struct run *run, double epochs, VbpError *error)
     while (checkpoint->moment <= epochs + 1e-9)
         checkpoint->moment = moment_after(checkpoint->moment);
     return result;
+}
+
+/* An error where the loss says that the weights are on their way out of all bounds. */
+static int check_growth(struct run *run, double loss, VbpError *error)
+{
+    if (run->first_loss < 0)
+        run->first_loss = loss;
+    /* Targets are of about unit size; from a first loss near 0, much may be left to grow. */
+    if (isfinite(loss) && loss <= LOSS_GROWTH_MAX * fmax(run->first_loss, 1))
+        return VBP_OK;
+    return error_set(error, VBP_ERROR_NUMERIC,
+                     "epoch %d: the loss grows without bound (%g, at first %g): the learning rate "
+                     "of %g is too large",
+                     run->checkpoint.epoch + 1, loss, run->first_loss,
+                     run->options->optimiser.rate);
+}
+
+/* Infinite numbers inside the network have the cause that a growing loss has. */
+static int explain(const struct run *run, int result, VbpError *error)
+{
+    if (result != VBP_ERROR_NUMERIC)
+        return result;
+    return error_prefix(error, "epoch %d: the learning rate of %g is too large: ",
+                        run->checkpoint.epoch + 1, run->options->optimiser.rate);
 }
 
 /* One pass over the loader without changing anything. */
@@ -124,11 +121,17 @@ static int train_epoch(struct run *run, double *mean_loss, VbpError *error)
     if (result != VBP_OK)
         return result;
     total = loader_epoch_size(run->training);
+    if (total == 0)
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "no sample is left for an epoch: all drive straight on and none is kept");
     while ((result = loader_next(run->training, &batch, error)) == VBP_OK) {
         struct batch_sums sums;
 
         run->optimiser.options.rate = rate_at(options, epoch + (double)done / (double)total);
         result = workers_run(run->workers, &batch, run->gradients, &sums, error);
+        result = explain(run, result, error);
+        if (result == VBP_OK)
+            result = check_growth(run, sums.loss / batch.count, error);
         if (result != VBP_OK)
             return result;
         workers_update_statistics(run->workers, run->graph, STATISTICS_MOMENTUM);
@@ -149,6 +152,37 @@ static int train_epoch(struct run *run, double *mean_loss, VbpError *error)
     return result == 1 ? VBP_OK : result;
 }
 
+static bool all_finite(const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(values[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The checkpoint, with the report of the epoch that ended and what the caller keeps. */
+static int write_checkpoint(struct run *run, VbpError *error)
+{
+    const struct train_options *options = run->options;
+    struct checkpoint *checkpoint = &run->checkpoint;
+    unsigned char *kept = NULL;
+    size_t length = 0;
+    int result = VBP_OK;
+
+    if (!options->checkpoint)
+        return VBP_OK;
+    if (options->keep) {
+        result = options->keep(options->context, &kept, &length, error);
+        if (result != VBP_OK)
+            return result;
+        free(checkpoint->kept);
+        checkpoint->kept = kept;
+        checkpoint->kept_length = length;
+    }
+    return checkpoint_write(checkpoint, options->checkpoint, error);
+}
+
 static int finish_epoch(struct run *run, double training_loss, double seconds, VbpError *error)
 {
     const struct train_options *options = run->options;
@@ -162,12 +196,24 @@ static int finish_epoch(struct run *run, double training_loss, double seconds, V
     report.validation_loss = training_loss;
     report.validation_error = NAN;
     if (run->validation)
-        result = evaluate(run->workers, run->validation, options->batch, &report.validation_loss,
-                          &report.validation_error, error);
+        result = explain(run,
+                         evaluate(run->workers, run->validation, options->batch,
+                                  &report.validation_loss, &report.validation_error, error),
+                         error);
+    checkpoint_take_weights(checkpoint->weights, run->graph);
+    if (result == VBP_OK)
+        result = check_growth(run,
+                              all_finite(checkpoint->weights, checkpoint->weight_count)
+                                  ? report.validation_loss
+                                  : NAN,
+                              error);
+    if (result == VBP_OK &&
+        !memory_grow((void **)&checkpoint->reports, &checkpoint->report_capacity,
+                     (size_t)checkpoint->epoch + 1, sizeof(*checkpoint->reports)))
+        result = error_out_of_memory(error);
     if (result != VBP_OK)
         return result;
     report.epoch = ++checkpoint->epoch;
-    checkpoint_take_weights(checkpoint->weights, run->graph);
     report.best = !run->validation || report.validation_loss < checkpoint->best_loss;
     if (report.best) {
         checkpoint->best_epoch = checkpoint->epoch;
@@ -178,8 +224,8 @@ static int finish_epoch(struct run *run, double training_loss, double seconds, V
     }
     memcpy(checkpoint->state, run->optimiser.state, run->optimiser.count * sizeof(float));
     checkpoint->steps = run->optimiser.steps;
-    if (options->checkpoint)
-        result = checkpoint_write(checkpoint, options->checkpoint, error);
+    checkpoint->reports[checkpoint->epoch - 1] = report;
+    result = write_checkpoint(run, error);
     if (result == VBP_OK && options->epoch_done)
         result = options->epoch_done(options->context, &report, error);
     return result;
@@ -188,8 +234,12 @@ static int finish_epoch(struct run *run, double training_loss, double seconds, V
 static int prepare(struct run *run, VbpError *error)
 {
     const struct train_options *options = run->options;
-    int result = parameters_find(&run->parameters, run->graph, error);
+    int result = VBP_OK;
 
+    if (options->patience > 0 && !run->validation)
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "nothing is held out, so patience has nothing to look at");
+    result = parameters_find(&run->parameters, run->graph, error);
     if (result == VBP_OK && run->parameters.total == 0)
         result = error_set(error, VBP_ERROR_UNSUPPORTED, "the network has no weights to train");
     if (result == VBP_OK)
@@ -205,6 +255,7 @@ static int prepare(struct run *run, VbpError *error)
         return error_out_of_memory(error);
     run->checkpoint.best_loss = INFINITY;
     run->checkpoint.best_error = NAN;
+    run->checkpoint.identity = identity_make(run->graph, run->training, run->validation, options);
     return VBP_OK;
 }
 
@@ -221,7 +272,12 @@ static int resume(struct run *run, VbpError *error)
     checkpoint_put_weights(run->graph, run->checkpoint.weights);
     memcpy(run->optimiser.state, run->checkpoint.state, run->optimiser.count * sizeof(float));
     run->optimiser.steps = run->checkpoint.steps;
-    return VBP_OK;
+    run->first_loss = run->checkpoint.reports[0].training_loss;
+    if (options->resumed)
+        result = options->resumed(options->context, run->checkpoint.reports,
+                                  (size_t)run->checkpoint.epoch, run->checkpoint.kept,
+                                  run->checkpoint.kept_length, error);
+    return result;
 }
 
 static bool goes_on(const struct run *run)
@@ -239,7 +295,7 @@ static int run_epochs(struct run *run, VbpError *error)
     int result = reach_moment(run, run->checkpoint.epoch, error);
 
     while (result == VBP_OK && goes_on(run)) {
-        double start = seconds_now(), loss;
+        double start = seconds_now(), loss = 0;
 
         result = train_epoch(run, &loss, error);
         if (result == VBP_OK && !run->stopped)
@@ -251,22 +307,14 @@ static int run_epochs(struct run *run, VbpError *error)
 int train_run(struct graph *graph, struct loader *training, struct loader *validation,
               const struct train_options *options, struct train_result *result, VbpError *error)
 {
-    struct run run = {
-        .graph = graph, .training = training, .validation = validation, .options = options};
+    struct run run = {.graph = graph,
+                      .training = training,
+                      .validation = validation,
+                      .options = options,
+                      .first_loss = -1};
     int status = prepare(&run, error);
 
     *result = (struct train_result){0};
-    if (status == VBP_OK) {
-        size_t validation_count = 0;
-
-        status = loader_begin(training, 0, options->batch, error);
-        if (status == VBP_OK && validation) {
-            status = loader_begin(validation, 0, options->batch, error);
-            validation_count = loader_epoch_size(validation);
-        }
-        run.checkpoint.settings =
-            settings_hash(options, loader_epoch_size(training), validation_count);
-    }
     if (status == VBP_OK)
         status = resume(&run, error);
     if (status == VBP_OK)

@@ -31,7 +31,8 @@ struct train_options {
     double sparsity; /* weight of the mean of each level's positive values in the loss */
     struct optimiser_options optimiser;
     bool cosine;            /* the learning rate falls to 0 along half a cosine over the epochs */
-    int patience;           /* epochs without a better validation loss before it stops; 0: never */
+    int patience;           /* epochs without a better validation loss before it stops; 0: never;
+                               else there must be a validation */
     int output;             /* index in graph->outputs; its first value is trained */
     const char *checkpoint; /* file written after every epoch; NULL: none */
     bool resume;            /* from the checkpoint, if it exists */
@@ -43,8 +44,15 @@ struct train_options {
     int (*epoch_done)(void *context, const struct epoch_report *report, VbpError *error);
     /* After so many epochs: 0, 0.1, 1, 4, 16, ... and at the end. The graph may be looked at. */
     int (*moment)(void *context, double epochs, const struct graph *graph, VbpError *error);
-    bool (*stop)(
-        void *context); /* asked after every batch: true ends training after a checkpoint */
+    bool (*stop)(void *context); /* asked after every batch: true ends training there */
+    /* Before a checkpoint is written: what the caller wants to find in it after a resumption.
+     * *bytes (may be NULL) is taken over and freed. Without this function, what the checkpoint of
+     * the run before had stays in it. */
+    int (*keep)(void *context, unsigned char **bytes, size_t *length, VbpError *error);
+    /* Once, if the run goes on from a checkpoint: the reports of the epochs before, and what was
+     * kept. */
+    int (*resumed)(void *context, const struct epoch_report *reports, size_t count,
+                   const unsigned char *kept, size_t length, VbpError *error);
 };
 
 struct train_result {
@@ -56,7 +64,8 @@ struct train_result {
 
 /*
  * Trains the weights of `graph` (finished, not shared). `validation` may have no samples (NULL):
- * then the last weights win, else those of the best epoch. On failure the graph's weights are
+ * then the last weights win, else those of the best epoch. A loss that is no number any more, or
+ * 1e6 times that at the beginning, is VBP_ERROR_NUMERIC. On failure the graph's weights are
  * undefined.
  */
 int train_run(struct graph *graph, struct loader *training, struct loader *validation,

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "support/data.h"
 #include "support/lane_files.h"
+#include "support/models.h"
 #include "support/process.h"
 #include "support/scratch.h"
 
@@ -389,6 +390,25 @@ static void test_wrong_input_arrays(void **state)
     expect_nothing_at(folder);
 }
 
+/* Training takes the steering for one number, not the first of several. */
+static void test_networks_that_cannot_be_trained(void **state)
+{
+    static const struct model_parts parts[] = {
+        {.outputs = 15, .card = "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 15]}}"},
+        {.outputs = 2},
+        {.outputs = 3, .second_output = 2}};
+    static const char *const reasons[] = {"bins", "'steering' is 2 numbers", "2 numbers"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const char *model = model_write("several.onnx", &parts[i]),
+                   *out = scratch_path("none.onnx");
+
+        REFUSED(VBP_RUN("train", "nowhere", "-m", model, "-o", out), model, reasons[i]);
+        expect_nothing_at(out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_cut_off_video),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_wrong_input_arrays),
+        cmocka_unit_test(test_networks_that_cannot_be_trained),
     };
 
     return cmocka_run_group_tests(tests, lane_files_setup, lane_files_teardown);

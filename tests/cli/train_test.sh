@@ -96,16 +96,29 @@ fine_tunes() {
     diff "$scratch/first.txt" "$scratch/second.txt"
 }
 
-# refuse WORD ARGUMENTS: exit 1, one line, that word in it, no network.
-refuse() {
-    local word=$1 status=0
-    shift
-    "$vbp" train "$@" -o "$scratch/none.onnx" "${small[@]}" --epochs 1 2>"$scratch/errors" ||
-        status=$?
-    [ "$status" = 1 ]
+# expect_failure STATUS WORD ARGUMENTS: that exit status, one line, that word in it.
+expect_failure() {
+    local expected=$1 word=$2 status=0
+    shift 2
+    "$vbp" train "$@" 2>"$scratch/errors" || status=$?
+    [ "$status" = "$expected" ] || { echo "exit $status"; cat "$scratch/errors"; return 1; }
     [ "$(wc -l <"$scratch/errors")" = 1 ]
     expect_text "$scratch/errors" "$word"
+}
+
+# refuse WORD ARGUMENTS: exit 1, one line, that word in it, no network.
+refuse() {
+    local word=$1
+    shift
+    expect_failure 1 "$word" "$@" -o "$scratch/none.onnx" "${small[@]}" --epochs 1
     [ ! -e "$scratch/none.onnx" ]
+}
+
+# misuse WORD ARGUMENTS: exit 2.
+misuse() {
+    local word=$1
+    shift
+    expect_failure 2 "$word" "$scratch/set" "$@"
 }
 
 refuses_bad_data() {
@@ -126,6 +139,177 @@ refuses_bad_data() {
     echo broken >"$scratch/bad/$image"
     refuse "${image#IMG/}" "$scratch/bad"
     refuse nowhere "$scratch/nowhere"
+    # Before the first epoch, although it would come only behind it: the last drive is held out.
+    cp -r "$scratch/set" "$scratch/torn"
+    image=$(ls "$scratch"/torn/drive_0004/IMG/* | tail -n 1)
+    echo broken >"$image"
+    expect_failure 1 "mend it .*${image##*/}" "$scratch/torn" -o "$scratch/none.onnx" "${small[@]}" \
+        --epochs 1000000
+}
+
+# A million epochs would say so if an output were tried only at the end.
+tries_outputs_first() {
+    local long=("$scratch/set" "${small[@]}" --epochs 1000000) out=(-o "$scratch/tried.onnx")
+    mkdir -p "$scratch/tried" "$scratch/tried/full"
+    for file in "$scratch/nowhere/x" "$scratch/tried"; do
+        expect_failure 1 "cannot write $file: " "${long[@]}" -o "$file"
+        for option in --log --plot --checkpoint; do
+            expect_failure 1 "cannot write $file: " "${long[@]}" "${out[@]}" "$option" "$file" -y
+        done
+    done
+    echo text >"$scratch/tried/text"
+    expect_failure 1 'it is a file|Not a directory' "${long[@]}" "${out[@]}" --masks "$scratch/tried/text"
+    rm "$scratch/tried/text"
+    for name in strip.png frame_2_epoch_0.1.png; do
+        touch "$scratch/tried/full/$name"
+        expect_failure 1 "$name exists already" "${long[@]}" "${out[@]}" --masks "$scratch/tried/full"
+        rm "$scratch/tried/full/$name"
+    done
+    # What was made to try is gone again.
+    expect_failure 1 nowhere "${long[@]:1}" "$scratch/nowhere" "${out[@]}" --masks "$scratch/tried/new"
+    [ "$(find "$scratch/tried" | wc -l)" = 2 ]
+    [ ! -e "$scratch/tried.onnx" ]
+}
+
+# The network is there whatever becomes of the other outputs, and of those the first that failed.
+keeps_the_network() {
+    expect_failure 1 'full' "$scratch/set" -o "$scratch/kept.onnx" "${small[@]}" --epochs 1 \
+        --log /dev/full --plot "$scratch/kept.png"
+    "$vbp" info "$scratch/kept.onnx" >"$scratch/info"
+    [ -s "$scratch/kept.png" ]
+}
+
+replaces_only_what_it_may() {
+    local run=("$scratch/set" "${small[@]}" --epochs 1)
+    for option in -o --log --plot --checkpoint; do
+        echo precious >"$scratch/precious"
+        if [ $option = -o ]; then
+            expect_failure 1 'precious exists already' "${run[@]}" -o "$scratch/precious"
+        else
+            expect_failure 1 'precious exists already' "${run[@]}" -o "$scratch/p.onnx" \
+                "$option" "$scratch/precious"
+        fi
+        # A checkpoint that does not exist is no run to go on with.
+        if [ $option != --checkpoint ]; then
+            expect_failure 1 'exists already' "${run[@]}" -o "$scratch/p.onnx" "$option" \
+                "$scratch/precious" --checkpoint "$scratch/p.none" --resume
+        fi
+        expect_text "$scratch/precious" precious
+    done
+    expect_failure 1 'precious: not a checkpoint' "${run[@]}" -o "$scratch/p.onnx" \
+        --checkpoint "$scratch/precious" --resume
+    "$vbp" train "${run[@]}" -o "$scratch/p.onnx" --checkpoint "$scratch/precious" -y
+    expect_failure 1 'precious: .* other settings' "${run[@]}" -o "$scratch/p.onnx" \
+        --checkpoint "$scratch/precious" --resume --flip
+    expect_failure 1 'precious: .* other data' "${run[@]}" -o "$scratch/p.onnx" \
+        --checkpoint "$scratch/precious" --resume --hold-out 0.5
+}
+
+refuses_wrong_usage() {
+    local x=$scratch/x out=(-o "$scratch/x")
+    for option in --log --plot --checkpoint --masks; do
+        misuse 'same file' "${out[@]}" "$option" "$scratch/../$(basename "$scratch")/x"
+    done
+    misuse '--log and --masks are the same file' "${out[@]}" --log "$x.d/strip.png" --masks "$x.d/"
+    misuse '--log and --net are the same file' "${out[@]}" --net "$scratch/net.json" \
+        --log "$scratch/net.json"
+    misuse '--net .* -m ' "${out[@]}" --net nothing -m "$scratch/net.json"
+    misuse '--patience .* --hold-out 0' "${out[@]}" --patience 3 --hold-out 0
+    for number in 1,5 0x1 ' 1' 1.5.5 inf; do
+        misuse "--lr takes .* '$number'" "${out[@]}" --lr "$number"
+        misuse "huber takes .* '$number'" "${out[@]}" --loss "huber:$number"
+    done
+    misuse "--epochs takes .* '1,5'" "${out[@]}" --epochs 1,5
+    [ ! -e "$x" ]
+    [ ! -e "$x.d" ]
+}
+
+# What is trained can be opened: a card that does not fit is refused before.
+refuses_cards_that_do_not_fit() {
+    while read -r word card; do
+        echo "$card" >"$scratch/card.json"
+        refuse "card.json: .*$word" "$scratch/set" --card "$scratch/card.json"
+    done <<'CARDS'
+size {"input": {"size": [20, 10]}}
+scale {"input": {"scale": [1, 2]}}
+bias {"input": {"bias": [1, 2, 3, 4]}}
+color {"input": {"color": "gray"}}
+steering {"output": {"steering": "wheel"}}
+bins {"output": {"kind": "bins", "bins": [-1, 1, 15]}}
+CARDS
+    echo '{"input": {"size": [48, 27], "scale": [1, 2, 3]}, "output": {"steering": "steering"}}' \
+        >"$scratch/card.json"
+    "$vbp" train "$scratch/set" -o "$scratch/fits.onnx" "${small[@]}" --epochs 1 \
+        --card "$scratch/card.json"
+    "$vbp" info "$scratch/fits.onnx" >"$scratch/info"
+}
+
+# After a kill in the middle of a run, log and film strip are those of the whole run.
+resumes_log_and_masks() {
+    local options=("$scratch/set" "${small[@]}" --checkpoint "$scratch/parts.run"
+        --log "$scratch/parts.csv" --masks "$scratch/parts" -o "$scratch/parts.onnx")
+    "$vbp" train "$scratch/set" "${small[@]}" --log "$scratch/one.csv" --masks "$scratch/one" \
+        -o "$scratch/one.onnx" --epochs 5
+    "$vbp" train "${options[@]}" --epochs 1000000 &
+    trainer=$!
+    until [ -s "$scratch/parts.run" ] || ! kill -0 $trainer 2>/dev/null; do :; done
+    kill -9 $trainer 2>/dev/null || true
+    wait $trainer 2>/dev/null || true
+    expect_failure 1 'parts.run: .*--average' "${options[@]}" --epochs 5 --resume --average abs
+    cp "$scratch/parts.run" "$scratch/parts.early"
+    "$vbp" train "${options[@]}" --epochs 5 --resume
+    for name in one parts; do
+        cut -d , -f 1-5 "$scratch/$name.csv" >"$scratch/$name.rows"
+    done
+    # The killed run may have gone further than five epochs; then nothing is left to compare.
+    if [ "$(wc -l <"$scratch/parts.csv")" = 6 ]; then
+        cmp "$scratch/one.rows" "$scratch/parts.rows"
+        for picture in "$scratch"/one/*; do
+            cmp "$picture" "$scratch/parts/${picture##*/}"
+        done
+    fi
+    # Without --masks the masks of before stay in the checkpoint.
+    "$vbp" train "$scratch/set" "${small[@]}" --checkpoint "$scratch/parts.early" --resume \
+        -o "$scratch/again.onnx" --epochs 6
+    "$vbp" train "$scratch/set" "${small[@]}" --checkpoint "$scratch/parts.early" --resume \
+        -o "$scratch/again.onnx" --epochs 6 --masks "$scratch/again"
+    cmp "$scratch/one/frame_1_epoch_0.png" "$scratch/again/frame_1_epoch_0.png"
+}
+
+# Ctrl-C and an orderly end of the machine: both leave the best network so far.
+ends_in_good_order() {
+    for signal in INT TERM; do
+        rm -f "$scratch/ended.run"
+        # A shell ignores the interrupts of what it runs in the background; env takes that back.
+        env --default-signal=INT "$vbp" train "$scratch/set" -o "$scratch/ended.onnx" "${small[@]}" -y \
+            --epochs 1000000 --checkpoint "$scratch/ended.run" &
+        trainer=$!
+        until [ -s "$scratch/ended.run" ] || ! kill -0 $trainer 2>/dev/null; do :; done
+        kill -$signal $trainer
+        wait $trainer
+        "$vbp" info "$scratch/ended.onnx" >"$scratch/info"
+        rm "$scratch/ended.onnx"
+    done
+}
+
+# --average and --even are for the masks of the strip.
+makes_masks_as_told() {
+    for name in positive abs even; do
+        options=(--average "$name")
+        [ $name = even ] && options=(--even)
+        "$vbp" train "$scratch/set" -o "$scratch/told.onnx" -y "${small[@]}" --epochs 1 \
+            --masks "$scratch/told_$name" "${options[@]}"
+    done
+    ! cmp -s "$scratch/told_positive/strip.png" "$scratch/told_even/strip.png"
+}
+
+says_what_is_wrong() {
+    local run=("$scratch/set" -o "$scratch/wrong.onnx" "${small[@]}" -y --epochs 1)
+    expect_failure 1 'learning rate of 90' "${run[@]}" --optimizer sgd --lr 90
+    "$vbp" train "$scratch/set" -o "$scratch/wrong.onnx" --net "$scratch/net.json" --epochs 1 \
+        --hold-out 0.001 2>"$scratch/errors"
+    expect_text "$scratch/errors" '--hold-out 0.001 of these samples is none'
+    expect_failure 1 '--hold-out 0.001 .*--patience' "${run[@]}" --hold-out 0.001 --patience 2
 }
 
 run_test learns_and_shows
@@ -134,4 +318,13 @@ run_test repeats
 run_test survives_a_kill
 run_test fine_tunes
 run_test refuses_bad_data
+run_test tries_outputs_first
+run_test keeps_the_network
+run_test replaces_only_what_it_may
+run_test refuses_wrong_usage
+run_test refuses_cards_that_do_not_fit
+run_test resumes_log_and_masks
+run_test ends_in_good_order
+run_test makes_masks_as_told
+run_test says_what_is_wrong
 finish

@@ -456,6 +456,13 @@ static void reads_a_tub_v2(void **state)
     assert_int_equal(dataset->count, 2);
     check_sample(dataset, 0, "tub2/images/2.jpg", 0.2, 0);
     dataset_close(&dataset);
+
+    /* A list that was never begun is an empty one. */
+    put("tub2/manifest.json",
+        MANIFEST_START "{\"paths\": [\"catalog_0.catalog\"], \"deleted_indexes\": null}\n");
+    dataset = open_all("tub2");
+    assert_int_equal(dataset->count, 4);
+    dataset_close(&dataset);
 }
 
 static void refuses_damaged_tubs_v2(void **state)

@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "support/scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +14,18 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+static int fsync_count, fsync_error;
+
+/* In place of the C library's: synchronising is seen, and can be made to fail.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int fsync(int descriptor)
+{
+    (void)descriptor;
+    fsync_count++;
+    errno = fsync_error;
+    return fsync_error ? -1 : 0;
+}
 
 static void expect_content(const char *path, const char *content)
 {
@@ -282,6 +295,31 @@ static void devices_and_pipes_are_written_to(void **state)
     assert_true(S_ISFIFO(status.st_mode));
 }
 
+/* Content is on the disk before the name is; a disk that says no keeps the old file. */
+static void content_reaches_the_disk_before_the_name(void **state)
+{
+    const char *path = scratch_write("synchronised", "old", 3);
+    VbpError error;
+
+    (void)state;
+    fsync_count = 0;
+    assert_int_equal(file_write(path, "new", 3, &error), VBP_OK);
+    assert_int_equal(fsync_count, 1);
+    fsync_error = EIO;
+    assert_int_equal(file_write(path, "newer", 5, &error), VBP_ERROR_IO);
+    assert_non_null(strstr(error.message, "synchronised: Input/output error"));
+    expect_content(path, "new");
+    assert_false(file_exists(scratch_path(".synchronised.partial")));
+    /* A file system that knows no such thing is no failure. */
+    fsync_error = EINVAL;
+    assert_int_equal(file_write(path, "newest", 6, &error), VBP_OK);
+    expect_content(path, "newest");
+    fsync_error = 0;
+    fsync_count = 0;
+    assert_int_equal(file_write("/dev/null", "x", 1, &error), VBP_OK);
+    assert_int_equal(fsync_count, 0);
+}
+
 static void makes_folders(void **state)
 {
     VbpError error;
@@ -312,6 +350,7 @@ int main(void)
         cmocka_unit_test(writing_where_nothing_can_be),
         cmocka_unit_test(full_disk_is_an_error),
         cmocka_unit_test(devices_and_pipes_are_written_to),
+        cmocka_unit_test(content_reaches_the_disk_before_the_name),
         cmocka_unit_test(makes_folders),
     };
 

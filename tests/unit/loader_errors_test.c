@@ -224,6 +224,46 @@ static void refuses_options_without_sense(void **state)
     loader_destroy(&loader);
 }
 
+struct seen_progress {
+    size_t done, total;
+};
+
+static void see_progress(void *context, size_t done, size_t total)
+{
+    struct seen_progress *seen = context;
+
+    *seen = (struct seen_progress){done, total};
+}
+
+/* All images are looked at, also those that an epoch leaves out. */
+static void a_check_finds_every_broken_image(void **state)
+{
+    const char *broken = scratch_write("broken.png", "no picture", 10);
+    struct loader_options options = drive_plain_options();
+    struct sample copy[DRIVE_SAMPLES];
+    struct dataset dataset = replace_image(copy, 13, broken);
+    struct seen_progress seen = {0};
+    struct loader *loader;
+    VbpError error;
+
+    (void)state;
+    options.straight_share = 0;
+    options.straight_limit = 100;
+    loader = drive_loader(&dataset, &options);
+    assert_true(loader_check(loader, 4, NULL, NULL, &error) < 0);
+    assert_non_null(strstr(error.message, "broken.png"));
+    loader_destroy(&loader);
+    free(copy[13].image);
+    loader = drive_loader(&drive, &options);
+    assert_int_equal(loader_check(loader, 4, see_progress, &seen, &error), VBP_OK);
+    assert_int_equal(seen.done, DRIVE_SAMPLES);
+    assert_int_equal(seen.total, DRIVE_SAMPLES);
+    /* An epoch is what it was. */
+    assert_int_equal(loader_begin(loader, 0, 4, &error), VBP_OK);
+    assert_int_equal(loader_epoch_size(loader), 0);
+    loader_destroy(&loader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +273,7 @@ int main(void)
         cmocka_unit_test(can_be_destroyed_at_any_moment),
         cmocka_unit_test(can_begin_again_at_any_moment),
         cmocka_unit_test(refuses_options_without_sense),
+        cmocka_unit_test(a_check_finds_every_broken_image),
     };
 
     return cmocka_run_group_tests(tests, drive_setup, drive_teardown);

@@ -112,6 +112,47 @@ static void descriptions(void **state)
     refuse_description("{\"input\": [1, 18, 24], \"layers\": [{\"pool\": \"min\"}]}", "pool");
 }
 
+/* Of a good description with one thing changed. */
+static void refuse_layers(const char *layers, const char *word)
+{
+    char text[400];
+
+    snprintf(text, sizeof(text), "{\"input\": [1, 18, 24], \"layers\": [%s]}", layers);
+    refuse_description(text, word);
+}
+
+/* What is not understood is no network: a typing mistake would train another one for hours. */
+static void descriptions_are_strict(void **state)
+{
+    (void)state;
+    refuse_description("{\"input\": [1, 18.5, 24], \"layers\": []}", "whole");
+    refuse_description("{\"input\": [1, 18, 9000], \"layers\": []}", "8192");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": []} more", "behind");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": []}\n{}", "line 2");
+    refuse_description("{\"input\": [1, 18, 24], \"layers\": [], \"layers\": []}", "twice");
+    refuse_description("{\"input\": [1, 18, 24], \"activation layers\": 1, \"layers\": []}",
+                       "activation layers");
+    refuse_layers("{\"conv\": 4, \"kernel stride\": 2}", "kernel stride");
+    refuse_layers("{\"conv\": 4, \"\": 2}", "no key");
+    refuse_layers("{\"conv\": 4, \"kernel\": 2.5}", "whole");
+    refuse_layers("{\"conv\": 4, \"kernel\": \"3\"}", "kernel");
+    refuse_layers("{\"conv\": 4, \"kernel\": 3, \"kernel\": 5}", "twice");
+    refuse_layers("{\"conv\": 4, \"norm\": 1}", "norm");
+    refuse_layers("{\"conv\": 4, \"dense\": 4}", "one of");
+    refuse_layers("{\"conv\": 4, \"pool\": \"max\"}", "one of");
+    refuse_layers("{}", "one of");
+    refuse_layers("{\"pool\": \"max\", \"stride\": 2}", "stride");
+    refuse_layers("{\"pool\": \"max\", \"norm\": true}", "norm");
+    refuse_layers("{\"dense\": 4, \"kernel\": 3}", "kernel");
+    refuse_layers("{\"dense\": 4, \"norm\": true}", "norm");
+    /* Neither overflows nor is asked of the machine's memory. */
+    refuse_layers("{\"conv\": 65537}", "too large");
+    refuse_layers("{\"dense\": 65536}, {\"dense\": 65536}", "layer 2: too large");
+    refuse_layers("{\"conv\": 65536, \"kernel\": 1}, {\"conv\": 65536, \"kernel\": 12}",
+                  "layer 2: too large");
+    refuse_layers("{\"conv\": 60000, \"kernel\": 12}, {\"dense\": 5000}", "layer 2: too large");
+}
+
 static void scaled_output(void **state)
 {
     struct graph *graph = build("pilotnet", 3);
@@ -469,12 +510,81 @@ static void patience_ends_a_run(void **state)
     graph_destroy(&graph);
 }
 
+/* Patience that nothing can exhaust would never end a run. */
+static void patience_needs_a_validation(void **state)
+{
+    struct graph *graph = small_graph(7);
+    struct train_options options = small_options(100);
+    struct loader *training = small_loader(true);
+    struct train_result result;
+    VbpError error;
+
+    (void)state;
+    options.patience = 3;
+    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                     VBP_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "held out"));
+    loader_destroy(&training);
+    graph_destroy(&graph);
+}
+
+/* A loss on its way to infinity ends the run in the words of what to change. */
+static void growing_loss_ends_a_run(void **state)
+{
+    static const double rates[] = {20, 1e4, 1e30};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct graph *graph = small_graph(8);
+        struct train_options options = small_options(100);
+        struct loader *training = small_loader(true);
+        struct train_result result;
+        VbpError error;
+        char rate[32];
+
+        options.optimiser = optimiser_default_options(OPTIMISER_SGD);
+        options.optimiser.rate = rates[i];
+        snprintf(rate, sizeof(rate), "rate of %g ", rates[i]);
+        assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                         VBP_ERROR_NUMERIC);
+        if (!strstr(error.message, rate))
+            fail_msg("no '%s' in: %s", rate, error.message);
+        loader_destroy(&training);
+        graph_destroy(&graph);
+    }
+}
+
+/* Without a sample nothing can be learned. */
+static void epochs_have_samples(void **state)
+{
+    struct graph *graph = small_graph(8);
+    struct train_options options = small_options(1);
+    struct loader_options none = drive_plain_options();
+    struct loader *training;
+    struct train_result result;
+    VbpError error;
+
+    (void)state;
+    none.settings.width = 24;
+    none.settings.height = 18;
+    none.settings.crop_top = none.settings.crop_right = 0;
+    none.straight_share = 0;
+    none.straight_limit = 100;
+    training = drive_loader(&drive, &none);
+    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
+                     VBP_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "no sample"));
+    loader_destroy(&training);
+    graph_destroy(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_networks),
         cmocka_unit_test(same_seed_same_weights),
         cmocka_unit_test(descriptions),
+        cmocka_unit_test(descriptions_are_strict),
         cmocka_unit_test(scaled_output),
         cmocka_unit_test(nesterov_by_hand),
         cmocka_unit_test(adam_by_hand),
@@ -486,6 +596,9 @@ int main(void)
         cmocka_unit_test(full_disk_keeps_the_older_checkpoint),
         cmocka_unit_test(moments_come_when_they_are_due),
         cmocka_unit_test(patience_ends_a_run),
+        cmocka_unit_test(patience_needs_a_validation),
+        cmocka_unit_test(growing_loss_ends_a_run),
+        cmocka_unit_test(epochs_have_samples),
     };
 
     return cmocka_run_group_tests(tests, drive_setup, drive_teardown);
