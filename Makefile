@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all picture roadsim test test-programs bench bench-train bench-kernels fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all demo assets picture roadsim test test-programs bench bench-train bench-kernels fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -230,16 +230,19 @@ $(BUILD)/roadsim: $(ROADSIM_OBJECTS) $(TESTED_OBJECTS) $(BUILD)/link-flags
 roadsim: $(BUILD)/roadsim
 $(BUILD)/tests/unit/roadsim_test: $(ROADSIM_PARTS)
 
-# The drawn road and its network as files, and the README's picture made from them.
-$(BUILD)/draw-road: $(BUILD)/tools/draw_road.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
-	@echo "  LINK   $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
-picture: $(BUILD)/draw-road $(PROGRAM)
-	$(Q)rm -rf $(BUILD)/picture && mkdir -p $(BUILD)/picture
-	$(Q)$(BUILD)/draw-road $(BUILD)/picture
-	$(Q)$(BUILD)/vbp export $(BUILD)/picture/road.mp4 -m $(BUILD)/picture/lane.onnx \
-	  -o $(BUILD)/picture/annotated.mp4 --crf 1 -q
-	$(Q)ffmpeg -v error -y -ss 1.5 -i $(BUILD)/picture/annotated.mp4 -frames:v 1 doc/annotated.png
+# The shipped clip with the shipped network's masks.
+demo: $(PROGRAM)
+	@BUILD=$(BUILD) tools/demo.sh
+
+# Clip and network anew, by the commands in videos/README.md and models/README.md.
+assets: all $(BUILD)/roadsim
+	@BUILD=$(BUILD) tools/make-assets.sh
+
+# The README's picture.
+picture: $(PROGRAM)
+	$(Q)$(BUILD)/vbp export videos/road.mp4 -m models/road-pilotnet.onnx --start 0:11 --end 0:11.1 \
+	  -o $(BUILD)/picture.mp4 --crf 1 -q -y
+	$(Q)ffmpeg -v error -y -i $(BUILD)/picture.mp4 -frames:v 1 doc/annotated.png
 
 check-layers:
 	@tools/check-layers
@@ -289,6 +292,8 @@ help:
 	@echo 'make bench           milliseconds of networks and frames, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
 	@echo 'make bench-kernels   $(BUILD)/tests/bench/kernels_bench, which times a model layer by layer'
+	@echo 'make demo            the shipped drive with the masks of the shipped network'
+	@echo 'make assets          makes that drive and that network anew, in about an hour'
 	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
 	@echo 'make picture         draws doc/annotated.png, the picture in the README, anew'
 	@echo 'make clean           removes $(BUILD)'

@@ -16,6 +16,7 @@
 
 struct columns {
     int center, left, right, steering; /* -1: there is none */
+    int count;                         /* that the header names; 0: there is no header */
 };
 
 static char *folder_of(const char *path)
@@ -37,10 +38,11 @@ static int find_columns(const struct csv *csv, struct columns *columns, bool *is
     double number;
 
     *is_header = false;
-    *columns = (struct columns){0, 1, 2, 3};
+    *columns = (struct columns){0, 1, 2, 3, 0};
     if (csv->count >= LEAST_FIELDS && csv_number(csv->field[columns->steering], &number))
         return VBP_OK;
     *is_header = true;
+    columns->count = csv->count;
     columns->center = csv_find(csv, "center");
     columns->left = csv_find(csv, "left");
     columns->right = csv_find(csv, "right");
@@ -110,6 +112,10 @@ static int read_record(struct dataset_builder *builder, const struct csv *csv,
         csv->count <= columns->right || csv->count <= columns->steering)
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: only %d fields", csv->path, csv->line,
                          csv->count);
+    /* A decimal comma that nobody quoted. */
+    if (columns->count > 0 && csv->count > columns->count)
+        return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: %d fields where the header has %d",
+                         csv->path, csv->line, csv->count, columns->count);
     if (!csv_number(csv->field[columns->steering], &steering))
         return error_set(error, VBP_ERROR_FORMAT, "%s:%zu: the steering '%.40s' is no number",
                          csv->path, csv->line, csv->field[columns->steering]);

@@ -346,6 +346,8 @@ static void refuses_what_no_wheel_does(void **state)
     refuse("wild", "driving_log.csv:1: a steering of 1e+300");
     put("wild/driving_log.csv", "IMG/c1.png, , , 1, 0, 0, 30\n");
     refuse_with("wild", &sides, VBP_ERROR_FORMAT, "no left and right image");
+    put("wild/driving_log.csv", "center,left,right,steering\nIMG/c1.png,,,1,5\n");
+    refuse("wild", "driving_log.csv:2: 5 fields where the header has 4");
     put("wildtub/1.png", "");
     put("wildtub/record_1.json", "{\"cam/image_array\": \"1.png\", \"user/angle\": -1e7}");
     refuse("wildtub", "user/angle is -1e+07");
