@@ -25,6 +25,6 @@ PEAK_INLINE peak_vector peak_step(peak_vector sum, peak_vector factor, peak_vect
 
 #include "kernels/peak.inc"
 
-const struct peak peak__avx2 = {2 * (size_t)PEAK_WIDTH *PEAK_SUMS, run};
+const struct peak peak__avx2 = {2 * (size_t)PEAK_WIDTH * PEAK_SUMS, run};
 
 #endif

@@ -20,4 +20,4 @@ static inline peak_vector peak_step(peak_vector sum, peak_vector factor, peak_ve
 
 #include "kernels/peak.inc"
 
-const struct peak peak__c = {2 * (size_t)PEAK_WIDTH *PEAK_SUMS, run};
+const struct peak peak__c = {2 * (size_t)PEAK_WIDTH * PEAK_SUMS, run};
