@@ -61,33 +61,29 @@ static const struct keras_layer layers[] = {
     {"ZeroPadding2D", 1, false, keras_zero_padding},
 };
 
-/* Classes that are known for what they are, and the reason why they are not run. */
-static const struct {
-    const char *name, *reason;
-} refused[] = {
-    {"Bidirectional", "recurrent"},
-    {"ConvLSTM2D", "recurrent"},
-    {"CuDNNGRU", "recurrent"},
-    {"CuDNNLSTM", "recurrent"},
-    {"GRU", "recurrent"},
-    {"LSTM", "recurrent"},
-    {"RNN", "recurrent"},
-    {"SimpleRNN", "recurrent"},
-    {"Conv3D", "several frames"},
-    {"Convolution3D", "several frames"},
-    {"MaxPooling3D", "several frames"},
-};
+/* Classes that are known for what they are, and not run. */
+static const char *const recurrent[] = {"Bidirectional", "ConvLSTM2D", "CuDNNGRU", "CuDNNLSTM",
+                                        "GRU",           "LSTM",       "RNN",      "SimpleRNN"};
+static const char *const series[] = {"AveragePooling3D", "Conv3D", "Convolution3D", "MaxPooling3D"};
 
-#define LAYER_COUNT   (sizeof(layers) / sizeof(layers[0]))
-#define REFUSED_COUNT (sizeof(refused) / sizeof(refused[0]))
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct keras_layer *find_layer(const char *name)
 {
-    for (size_t i = 0; i < LAYER_COUNT; i++) {
+    for (size_t i = 0; i < COUNT(layers); i++) {
         if (strcmp(layers[i].name, name) == 0)
             return &layers[i];
     }
     return NULL;
+}
+
+static bool list_has(const char *const *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i], name) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool keras_knows(const char *class_name, const char **reason)
@@ -95,16 +91,13 @@ bool keras_knows(const char *class_name, const char **reason)
     *reason = NULL;
     if (find_layer(class_name) || strcmp(class_name, "InputLayer") == 0)
         return true;
-    for (size_t i = 0; i < REFUSED_COUNT; i++) {
-        if (strcmp(refused[i].name, class_name) == 0)
-            *reason =
-                strcmp(refused[i].reason, "recurrent") == 0
-                    ? "a recurrent layer looks at many frames in turn and remembers them; vbp "
-                      "runs networks that steer by one frame alone"
-                    : "it looks at several frames at once; vbp runs networks that steer by "
-                      "one frame alone";
-    }
-    if (!*reason)
+    if (list_has(recurrent, COUNT(recurrent), class_name))
+        *reason = "a recurrent layer looks at many frames in turn and remembers them; vbp runs "
+                  "networks that steer by one frame alone";
+    else if (list_has(series, COUNT(series), class_name))
+        *reason = "it looks at several frames at once; vbp runs networks that steer by one frame "
+                  "alone";
+    else
         *reason = "vbp does not know this kind of layer; export the network to ONNX instead";
     return false;
 }
