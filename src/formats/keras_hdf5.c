@@ -11,6 +11,9 @@
 #include <string.h>
 
 /* No weight's elements are larger, and no list of names longer. */
+/* libhdf5 takes as not const what it only reads here. */
+#define UNCHANGED(bytes) ((void *)(const void *)(bytes))
+
 #define MAX_ELEMENT_BYTES   16
 #define MAX_TEXTS           65536
 #define MAX_CHUNK_BYTES     ((hsize_t)1 << 28)
@@ -105,7 +108,7 @@ int keras_hdf5_open(struct keras_hdf5 **file, const unsigned char *bytes, size_t
     *file = NULL;
     if (!f)
         return error_out_of_memory(error);
-    f->image = (struct image){.bytes = (void *)(uintptr_t)bytes, .length = length};
+    f->image = (struct image){.bytes = UNCHANGED(bytes), .length = length};
     f->budget = budget < TENSOR_MAX_ELEMENTS ? budget : TENSOR_MAX_ELEMENTS;
     /* What fails is told in the caller's words, not by libhdf5 on standard error. */
     H5Eget_auto2(H5E_DEFAULT, &f->report, &f->report_context);

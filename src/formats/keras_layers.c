@@ -155,9 +155,9 @@ int keras_emit(const struct keras_call *call, struct node *node, const char *kin
                const int *inputs, VbpError *error)
 {
     /* The graph copies them. */
-    node->name = (char *)(uintptr_t)call->name;
-    node->source_kind = (char *)(uintptr_t)(kind ? kind : call->class_name);
-    node->inputs = (int *)(uintptr_t)inputs;
+    node->name = (char *)(const void *)call->name;
+    node->source_kind = (char *)(const void *)(kind ? kind : call->class_name);
+    node->inputs = (int *)(const void *)inputs;
     node->input_count = count;
     return graph_add_node(call->loader->graph, node, NULL, error);
 }

@@ -85,7 +85,8 @@ bool keras_flag(const cJSON *object, const char *name, const char *old_name, boo
 /* Two numbers, or one for both. False where there is anything else. */
 bool keras_pair(const cJSON *object, const char *name, const char *old_name, int *pair);
 
-/* ---- The network (keras_network.c) ---------------------------------------------------------- */
+/* ---- The network (keras_network.c, keras_description.c)
+ * ------------------------------------------------------- */
 
 /* What a layer gave. */
 struct keras_value {
@@ -218,8 +219,10 @@ keras_handler keras_convolution, keras_depthwise, keras_separable, keras_max_poo
 
 /* keras_elementwise.c */
 keras_handler keras_activation, keras_elu, keras_leaky_relu, keras_prelu, keras_relu, keras_softmax,
-    keras_thresholded_relu, keras_identity, keras_lambda, keras_rescaling, keras_normalization,
-    keras_batch_normalization;
+    keras_thresholded_relu, keras_identity;
+
+/* keras_normalise.c */
+keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_normalization;
 
 /* Applies the activation that the config names, or none. */
 int keras_emit_activation(struct keras_call *call, VbpError *error);

@@ -57,7 +57,8 @@ static double *convolve(const float *input, struct side rows, struct side column
                         int groups, const float *weights, const float *bias)
 {
     int ins = CHANNELS / groups;
-    double *output = calloc((size_t)(rows.outputs * columns.outputs * outs), sizeof(*output));
+    double *output =
+        calloc((size_t)rows.outputs * (size_t)columns.outputs * (size_t)outs, sizeof(*output));
 
     assert_non_null(output);
     for (int i = 0; i < rows.outputs * columns.outputs * outs; i++) {
