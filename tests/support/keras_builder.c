@@ -115,7 +115,8 @@ const float *keras_builder_weight(struct keras_builder *builder, const char *lay
     *weight = (struct keras_builder_weight){.shape.rank = (int)rank};
     snprintf(weight->layer, sizeof(weight->layer), "%s", layer);
     snprintf(weight->name, sizeof(weight->name), "%s", name);
-    memcpy(weight->shape.extent, extents, rank * sizeof(*extents));
+    for (size_t i = 0; i < rank; i++)
+        weight->shape.extent[i] = extents[i];
     count = (size_t)shape_elements(&weight->shape);
     weight->values = malloc(count * sizeof(float));
     assert_non_null(weight->values);
@@ -333,6 +334,7 @@ int keras_builder_load(struct keras_builder *builder, const struct model_hints *
 {
     unsigned char *bytes;
     size_t length;
+    char *json = keras_builder_json(builder);
     int result;
 
     if (builder->numbered)
@@ -340,7 +342,11 @@ int keras_builder_load(struct keras_builder *builder, const struct model_hints *
     else
         keras_builder_pack(builder, &bytes, &length);
     keras_builder_end(builder);
-    save_seed(builder->numbered ? "keras-archive" : "keras", bytes, length);
+    /* What keras_fuzz takes: descriptions and archives. */
+    if (builder->numbered)
+        save_seed("keras-archive", bytes, length);
+    save_seed("keras-description", (const unsigned char *)json, strlen(json));
+    free(json);
     result = keras_load(bytes, length, NULL, hints, graph, error);
     free(bytes);
     return result;
