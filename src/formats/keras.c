@@ -161,15 +161,18 @@ static int open_archive(struct keras_loader *loader, const unsigned char *bytes,
     parts->description = memory_copy_text(parts->archive.config);
     if (!parts->description)
         return error_out_of_memory(error);
-    if (parts->archive.metadata &&
-        keras_parse(parts->archive.metadata, &metadata, NULL) == VBP_OK) {
-        const char *version = keras_text(metadata, "keras_version", NULL, NULL);
+    if (parts->archive.metadata)
+        result = keras_parse(parts->archive.metadata, &metadata, error);
+    if (result == VBP_OK && metadata) {
+        const char *version = keras_text(metadata, "keras_version", NULL, "");
 
         free(parts->version);
-        parts->version = version ? memory_copy_text(version) : NULL;
+        parts->version = memory_copy_text(version);
+        if (!parts->version)
+            result = error_out_of_memory(error);
     }
     cJSON_Delete(metadata);
-    return VBP_OK;
+    return result;
 }
 
 /* ---- Loading -------------------------------------------------------------------------------- */

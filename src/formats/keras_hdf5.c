@@ -15,6 +15,7 @@
 #define UNCHANGED(bytes) ((void *)(const void *)(bytes))
 
 #define MAX_ELEMENT_BYTES   16
+#define MAX_PATH_BYTES      4096
 #define MAX_TEXTS           65536
 #define MAX_CHUNK_BYTES     ((hsize_t)1 << 28)
 #define MAX_SPLITS          1000
@@ -139,9 +140,12 @@ void keras_hdf5_close(struct keras_hdf5 **file)
 
 bool keras_hdf5_has(const struct keras_hdf5 *file, const char *path)
 {
-    char *prefix = memory_copy_text(path);
-    bool hard = prefix != NULL;
+    char prefix[MAX_PATH_BYTES];
+    bool hard = strlen(path) < sizeof(prefix);
 
+    if (!hard)
+        return false;
+    strcpy(prefix, path);
     /* One step after the other, so that none goes through a link that has not been looked at. */
     for (char *end = prefix; hard && *end; end += *end == '/') {
         H5L_info_t link;
@@ -156,7 +160,6 @@ bool keras_hdf5_has(const struct keras_hdf5 *file, const char *path)
                    link.type == H5L_TYPE_HARD;
         *end = kept;
     }
-    free(prefix);
     return hard;
 }
 
