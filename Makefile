@@ -49,7 +49,7 @@ SONAME := libvbp.so.$(firstword $(subst ., ,$(VERSION)))
 # packages.mk holds what pkg-config says. Being an included file with a rule, it is made before
 # anything else, and make then starts over: on a fresh machine tools/install-deps.sh gets the
 # packages first. Nothing here asks pkg-config while the Makefile is read.
-LIB_PACKAGES := openblas libprotobuf-c libcjson
+LIB_PACKAGES := openblas libprotobuf-c libcjson hdf5 libzip
 PROGRAM_PACKAGES := libavformat libavcodec libavutil libswscale sdl2 SDL2_ttf fontconfig
 TEST_PACKAGES := cmocka x11 xtst
 

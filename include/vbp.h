@@ -115,7 +115,7 @@ typedef struct VbpModelOptions {
 } VbpModelOptions;
 
 /*
- * Opens the network in the file `path` (ONNX, Torch7; recognised by content).
+ * Opens the network in the file `path` (ONNX, Keras, Torch7; recognised by content).
  * options may be NULL. On success *model is the caller's, to be closed by vbp_model_close; after a
  * failure *model is NULL. Nothing of options is kept.
  */

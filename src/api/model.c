@@ -133,7 +133,7 @@ static bool normalises_bytes(const struct graph *graph)
                    largest_magnitude(&graph->tensors[node->inputs[4]]) > 4;
         if (node->kind == NODE_BINARY) {
             constant = constant_side(graph, node, &slot);
-            if (!constant)
+            if (!constant || node->binary > BINARY_DIVIDE)
                 break;
             arithmetic = true;
             if (node->binary == BINARY_MULTIPLY)
@@ -143,7 +143,8 @@ static bool normalises_bytes(const struct graph *graph)
             else if (node->binary == BINARY_ADD || node->binary == BINARY_SUBTRACT)
                 size = fabsf(size - largest_magnitude(constant));
         } else if (node->kind != NODE_IDENTITY && node->kind != NODE_RESHAPE &&
-                   node->kind != NODE_TRANSPOSE) {
+                   node->kind != NODE_TRANSPOSE && node->kind != NODE_PAD &&
+                   node->kind != NODE_AVERAGE_POOL && node->kind != NODE_MAX_POOL) {
             break;
         }
         tensor = node->output;
@@ -356,6 +357,8 @@ static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError 
         hints.input_height = model->card.input.height;
         hints.outranks_file = named != NULL;
     }
+    hints.lambdas = model->card.lambdas;
+    hints.lambda_count = model->card.lambda_count;
     result = model_load(model->path, &hints, &model->graph, &embedded, error);
     if (result == VBP_OK && embedded && !named) {
         result = take_embedded_card(model, embedded, error);
@@ -384,7 +387,10 @@ int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *op
     result = m->path ? load_graph(m, options, error) : error_out_of_memory(error);
     if (result != VBP_OK)
         goto done;
-    result = interpret(m, error);
+    if (m->graph->guess)
+        result = assume(m, memory_copy_text(m->graph->guess), error);
+    if (result == VBP_OK)
+        result = interpret(m, error);
     if (result == VBP_OK)
         result = graph_copy(&m->folded, m->graph, error);
     if (result == VBP_OK)

@@ -22,7 +22,7 @@ struct command {
 };
 
 extern const struct command command_watch, command_export, command_frame, command_info;
-extern const struct command command_train, command_eval, command_bench;
+extern const struct command command_convert, command_train, command_eval, command_bench;
 
 /* ---- Options that all commands share -------------------------------------------------------- */
 

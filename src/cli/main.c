@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {&command_watch, &command_export, &command_frame,
-                                                 &command_info,  &command_train,  &command_eval,
-                                                 &command_bench};
+static const struct command *const commands[] = {&command_watch, &command_export,  &command_frame,
+                                                 &command_info,  &command_convert, &command_train,
+                                                 &command_eval,  &command_bench};
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

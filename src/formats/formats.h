@@ -13,8 +13,10 @@
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
 struct model_hints {
-    int input_width, input_height; /* pixels, for files that do not fix the size; 0 unknown */
-    bool outranks_file;            /* even where a card inside the file says another size */
+    int input_width, input_height;     /* pixels, for files that do not fix the size; 0 unknown */
+    bool outranks_file;                /* even where a card inside the file says another size */
+    const struct card_lambda *lambdas; /* what the card says of Keras Lambdas */
+    int lambda_count;
 };
 
 /*
@@ -27,6 +29,15 @@ int model_load(const char *path, const struct model_hints *hints, struct graph *
                char **embedded_card, VbpError *error);
 
 /* The loaders: `bytes` is the whole file. Messages do not name the file; model_load adds it. */
+/*
+ * Keras: HDF5 files of a network or of weights alone, and .keras archives. The description of a
+ * network whose weights are in `path` is looked for beside it, as PATH with the ending .json; with
+ * path NULL, nowhere.
+ */
+bool keras_recognise(const unsigned char *bytes, size_t length);
+int keras_load(const unsigned char *bytes, size_t length, const char *path,
+               const struct model_hints *hints, struct graph **graph, VbpError *error);
+
 int onnx_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,
               struct graph **graph, char **embedded_card, VbpError *error);
 int torch7_load(const unsigned char *bytes, size_t length, const struct model_hints *hints,

@@ -47,17 +47,13 @@ static int refuse(const unsigned char *bytes, size_t length, VbpError *error)
     if (length == 0) {
         what = "the file is empty";
         status = VBP_ERROR_FORMAT;
-    } else if (starts_with(bytes, length, "\x89HDF\r\n\x1a\n", 8)) {
-        what = "a Keras HDF5 file; this version reads ONNX and Torch7: convert it with tf2onnx";
     } else if (length >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0) {
-        what = "a TensorFlow Lite file; export ONNX instead";
+        what = "a TensorFlow Lite file, packed for small devices; export the network that it was "
+               "made from to ONNX instead, or use its Keras file";
     } else if (starts_with(bytes, length, "PK\3\4", 4)) {
         if (contains(bytes, length, "/data.pkl"))
             what = "a PyTorch pickle: it holds code, not a network; export it to ONNX with "
                    "torch.onnx.export";
-        else if (contains(bytes, length, "model.weights.h5"))
-            what = "a Keras archive (.keras); this version reads ONNX and Torch7: convert it with "
-                   "tf2onnx";
         else
             what = "a zip archive, not a model";
     } else if (length >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5) {
@@ -68,7 +64,11 @@ static int refuse(const unsigned char *bytes, size_t length, VbpError *error)
     } else if (starts_with(bytes, length, "version https://git-lfs", 23)) {
         what = "a pointer of Git LFS: the model itself was not downloaded";
     } else if (is_text(bytes, length)) {
-        what = "a text file, not a model";
+        what =
+            contains(bytes, length, "class_name")
+                ? "the description of a Keras network without its weights: name the .h5 file that "
+                  "holds them, with this one beside it"
+                : "a text file, not a model";
     }
     return error_set(error, status, "%s", what);
 }
@@ -89,6 +89,8 @@ int model_load(const char *path, const struct model_hints *hints, struct graph *
         result = torch7_load(bytes, length, hints, graph, error);
     else if (onnx_recognise(bytes, length))
         result = onnx_load(bytes, length, hints, graph, embedded_card, error);
+    else if (keras_recognise(bytes, length))
+        result = keras_load(bytes, length, path, hints, graph, error);
     else
         result = refuse(bytes, length, error);
     free(bytes);

@@ -184,7 +184,12 @@ static float combine_floats(enum binary function, float a, float b)
         return a - b;
     case BINARY_MULTIPLY:
         return a * b;
+    case BINARY_MAXIMUM:
+        return fmaxf(a, b);
+    case BINARY_MINIMUM:
+        return fminf(a, b);
     case BINARY_DIVIDE:
+    case BINARY_PRELU:
         break;
     }
     return a / b;
@@ -200,7 +205,14 @@ static bool combine_integers(enum binary function, int64_t a, int64_t b, int64_t
         return !__builtin_sub_overflow(a, b, result);
     case BINARY_MULTIPLY:
         return !__builtin_mul_overflow(a, b, result);
+    case BINARY_MAXIMUM:
+        *result = a > b ? a : b;
+        return true;
+    case BINARY_MINIMUM:
+        *result = a < b ? a : b;
+        return true;
     case BINARY_DIVIDE:
+    case BINARY_PRELU:
         break;
     }
     if (b == 0 || (a == INT64_MIN && b == -1))
@@ -317,6 +329,42 @@ int onnx_div(const struct onnx_operation *operation, VbpError *error)
     return emit_binary(operation, BINARY_DIVIDE, error);
 }
 
+int onnx_max(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_binary(operation, BINARY_MAXIMUM, error);
+}
+
+int onnx_min(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_binary(operation, BINARY_MINIMUM, error);
+}
+
+int onnx_prelu(const struct onnx_operation *operation, VbpError *error)
+{
+    if (onnx_all_constant(operation))
+        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED, "all its inputs are constant");
+    return emit_binary(operation, BINARY_PRELU, error);
+}
+
+int onnx_thresholded_relu(const struct onnx_operation *operation, VbpError *error)
+{
+    float alpha = 1;
+    int result = onnx_attribute_float(operation, "alpha", &alpha, error);
+
+    return result == VBP_OK ? emit_activation(operation, ACTIVATION_THRESHOLD, alpha, 0, error)
+                            : result;
+}
+
+int onnx_softsign(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_activation(operation, ACTIVATION_SOFTSIGN, 0, 0, error);
+}
+
+int onnx_exp(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_activation(operation, ACTIVATION_EXPONENTIAL, 0, 0, error);
+}
+
 /* ---- What does nothing ---------------------------------------------------------------------- */
 
 int onnx_identity(const struct onnx_operation *operation, VbpError *error)
@@ -352,27 +400,6 @@ int onnx_dropout(const struct onnx_operation *operation, VbpError *error)
     result = onnx_refuse_output(operation, 1, "the mask of a Dropout node, which is not supported",
                                 error);
     return result == VBP_OK ? onnx_identity(operation, error) : result;
-}
-
-/* Exporters write a Pad of nothing before pooling; others are not supported. */
-int onnx_pad(const struct onnx_operation *operation, VbpError *error)
-{
-    const int64_t *pads = NULL;
-    int64_t count = 0;
-    int result;
-
-    if (operation->loader->opset < 11)
-        result = onnx_attribute_integers(operation, "pads", &pads, &count, error);
-    else
-        result = onnx_input_integers(operation, 1, "list of paddings", &pads, &count, error);
-    if (result != VBP_OK)
-        return result;
-    for (int64_t i = 0; i < count; i++) {
-        if (pads[i] != 0)
-            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                               "padding apart from convolution and pooling is not supported");
-    }
-    return onnx_identity(operation, error);
 }
 
 static bool type_is_float(int64_t type)

@@ -194,7 +194,8 @@ onnx_handler onnx_conv, onnx_batch_normalization, onnx_max_pool, onnx_average_po
 /* onnx_elementwise.c: operators on single elements */
 onnx_handler onnx_relu, onnx_leaky_relu, onnx_elu, onnx_selu, onnx_softplus, onnx_sigmoid,
     onnx_tanh, onnx_atan, onnx_gelu, onnx_clip, onnx_add, onnx_sub, onnx_mul, onnx_div,
-    onnx_identity, onnx_dropout, onnx_pad, onnx_cast;
+    onnx_identity, onnx_dropout, onnx_cast, onnx_max, onnx_min, onnx_prelu, onnx_thresholded_relu,
+    onnx_softsign, onnx_exp;
 
 /* onnx_fuse.c: activations that are written as several operators */
 onnx_handler onnx_erf;
@@ -205,6 +206,12 @@ onnx_handler onnx_erf;
  */
 int onnx_fuse_binary(const struct onnx_operation *operation, enum binary function, bool *fused,
                      VbpError *error);
+
+/* onnx_pictures.c: operators that make pictures larger or smaller, or look at all of one */
+onnx_handler onnx_pad, onnx_resize, onnx_softmax, onnx_instance_normalization;
+
+/* onnx_slice of what the network computes. */
+int onnx_cut(const struct onnx_operation *operation, VbpError *error);
 
 /* onnx_shapes.c: operators that rearrange */
 onnx_handler onnx_constant, onnx_shape, onnx_concat, onnx_flatten, onnx_reshape, onnx_squeeze,

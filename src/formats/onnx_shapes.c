@@ -539,8 +539,7 @@ int onnx_slice(const struct onnx_operation *operation, VbpError *error)
     int result;
 
     if (!onnx_has_input(operation, 0) || !onnx_all_constant(operation))
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "only slices of constant lists are supported");
+        return onnx_cut(operation, error);
     result = onnx_input_integers(operation, 0, "input", &elements, &length, error);
     for (size_t i = 1; i < 5 && result == VBP_OK; i++) {
         const int64_t *list = NULL;

@@ -134,6 +134,19 @@ void onnx_put_integers(struct onnx_writer *writer, Onnx__NodeProto *node, const 
     attribute->n_ints = (size_t)count;
 }
 
+void onnx_put_text(struct onnx_writer *writer, Onnx__NodeProto *node, const char *name,
+                   const char *text)
+{
+    Onnx__AttributeProto *attribute =
+        put_attribute(writer, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+
+    if (attribute) {
+        attribute->has_s = true;
+        attribute->s.data = (uint8_t *)UNCHANGED(text);
+        attribute->s.len = strlen(text);
+    }
+}
+
 /* ---- Constants ------------------------------------------------------------------------------ */
 
 const char *onnx_join_names(struct onnx_writer *writer, const char *base, const char *suffix)
@@ -208,6 +221,21 @@ const char *onnx_put_scalar(struct onnx_writer *writer, const char *base, const 
         return NULL;
     *copy = element;
     return onnx_put_floats(writer, base, suffix, &scalar, copy);
+}
+
+const char *onnx_put_whole(struct onnx_writer *writer, const char *base, const char *suffix,
+                           int count, const int64_t *elements)
+{
+    const char *name = onnx_part_name(writer, base, suffix);
+    int64_t *copy = onnx_arena_array(&writer->arena, (size_t)count, sizeof(*copy));
+    const int64_t length = count;
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, elements, (size_t)count * sizeof(*copy));
+    put_constant(writer, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &length, copy,
+                 (size_t)count * sizeof(*copy));
+    return name;
 }
 
 const char *onnx_put_shape(struct onnx_writer *writer, const char *base, const struct shape *shape)

@@ -185,11 +185,12 @@ static void put_gelu(struct onnx_writer *writer, const struct node *node)
 static int put_activation(struct onnx_writer *writer, const struct node *node, VbpError *error)
 {
     static const char *const names[ACTIVATION_COUNT] = {
-        [ACTIVATION_RELU] = "Relu",       [ACTIVATION_CLIP] = "Clip",
-        [ACTIVATION_ELU] = "Elu",         [ACTIVATION_LEAKY_RELU] = "LeakyRelu",
-        [ACTIVATION_SELU] = "Selu",       [ACTIVATION_SOFTPLUS] = "Softplus",
-        [ACTIVATION_SIGMOID] = "Sigmoid", [ACTIVATION_TANH] = "Tanh",
-        [ACTIVATION_ATAN] = "Atan"};
+        [ACTIVATION_RELU] = "Relu",         [ACTIVATION_CLIP] = "Clip",
+        [ACTIVATION_ELU] = "Elu",           [ACTIVATION_LEAKY_RELU] = "LeakyRelu",
+        [ACTIVATION_SELU] = "Selu",         [ACTIVATION_SOFTPLUS] = "Softplus",
+        [ACTIVATION_SIGMOID] = "Sigmoid",   [ACTIVATION_TANH] = "Tanh",
+        [ACTIVATION_ATAN] = "Atan",         [ACTIVATION_THRESHOLD] = "ThresholdedRelu",
+        [ACTIVATION_SOFTSIGN] = "Softsign", [ACTIVATION_EXPONENTIAL] = "Exp"};
     enum activation function = node->activation.function;
     Onnx__NodeProto *file_node;
 
@@ -210,7 +211,7 @@ static int put_activation(struct onnx_writer *writer, const struct node *node, V
                          node->name);
     file_node = put_same(writer, node, names[function]);
     if (function == ACTIVATION_ELU || function == ACTIVATION_LEAKY_RELU ||
-        function == ACTIVATION_SELU)
+        function == ACTIVATION_SELU || function == ACTIVATION_THRESHOLD)
         onnx_put_float(writer, file_node, "alpha", node->activation.alpha);
     if (function == ACTIVATION_SELU)
         onnx_put_float(writer, file_node, "gamma", node->activation.beta);
@@ -237,6 +238,62 @@ static void put_transpose(struct onnx_writer *writer, const struct node *node)
     onnx_put_integers(writer, put_same(writer, node, "Transpose"), "perm", rank, permutation);
 }
 
+/* Cuts are Slices; Pad can only add where runtimes differ on negative numbers. */
+static void put_pad(struct onnx_writer *writer, const struct node *node)
+{
+    const struct shape *shape = &writer->graph->tensors[node->inputs[0]].shape;
+    const char *output = onnx_tensor_name(writer, node->output);
+    const char *data = onnx_tensor_name(writer, node->inputs[0]);
+    int64_t starts[SHAPE_MAX_RANK], ends[SHAPE_MAX_RANK], pads[2 * SHAPE_MAX_RANK];
+    bool cuts = false, adds = false;
+    const char *cut;
+
+    for (int i = 0; i < shape->rank; i++) {
+        int64_t begin = node->pad.begin[i], end = node->pad.end[i];
+
+        starts[i] = begin < 0 ? -begin : 0;
+        ends[i] = shape->extent[i] + (end < 0 ? end : 0);
+        pads[i] = begin > 0 ? begin : 0;
+        pads[shape->rank + i] = end > 0 ? end : 0;
+        cuts = cuts || begin < 0 || end < 0;
+        adds = adds || begin > 0 || end > 0;
+    }
+    cut = !cuts ? data : adds ? onnx_part_name(writer, output, "cut") : output;
+    if (cuts) {
+        const char *const inputs[3] = {
+            data, onnx_put_whole(writer, output, "starts", shape->rank, starts),
+            onnx_put_whole(writer, output, "ends", shape->rank, ends)};
+
+        onnx_put_node(writer, "Slice",
+                      adds ? onnx_join_names(writer, node->name, "cut") : node->name, 3, inputs,
+                      cut);
+    }
+    if (adds || !cuts)
+        put_step(writer, node, NULL, "Pad", 2, cut,
+                 onnx_put_whole(writer, output, "pads", 2 * shape->rank, pads), output);
+}
+
+static void put_upsample(struct onnx_writer *writer, const struct node *node)
+{
+    const struct shape four = {.rank = 1, .extent = {4}};
+    const char *output = onnx_tensor_name(writer, node->output);
+    float *scales = onnx_arena_array(&writer->arena, 4, sizeof(*scales));
+    Onnx__NodeProto *file_node;
+
+    if (!scales)
+        return;
+    scales[0] = scales[1] = 1;
+    scales[2] = (float)node->upsample.factor[0];
+    scales[3] = (float)node->upsample.factor[1];
+    /* The second input, regions, is left out. */
+    const char *const inputs[3] = {onnx_tensor_name(writer, node->inputs[0]), "",
+                                   onnx_put_floats(writer, output, "scales", &four, scales)};
+    file_node = onnx_put_node(writer, "Resize", node->name, 3, inputs, output);
+    onnx_put_text(writer, file_node, "mode", "nearest");
+    onnx_put_text(writer, file_node, "coordinate_transformation_mode", "asymmetric");
+    onnx_put_text(writer, file_node, "nearest_mode", "floor");
+}
+
 /* ---- All kinds ------------------------------------------------------------------------------ */
 
 static const char *binary_operator(enum binary function)
@@ -250,6 +307,12 @@ static const char *binary_operator(enum binary function)
         return "Mul";
     case BINARY_DIVIDE:
         break;
+    case BINARY_MAXIMUM:
+        return "Max";
+    case BINARY_MINIMUM:
+        return "Min";
+    case BINARY_PRELU:
+        return "PRelu";
     }
     return "Div";
 }
@@ -287,6 +350,19 @@ int onnx_put_graph_node(struct onnx_writer *writer, const struct node *node, Vbp
         return VBP_OK;
     case NODE_TRANSPOSE:
         put_transpose(writer, node);
+        return VBP_OK;
+    case NODE_PAD:
+        put_pad(writer, node);
+        return VBP_OK;
+    case NODE_UPSAMPLE:
+        put_upsample(writer, node);
+        return VBP_OK;
+    case NODE_SOFTMAX:
+        onnx_put_integer(writer, put_same(writer, node, "Softmax"), "axis", node->softmax.axis);
+        return VBP_OK;
+    case NODE_INSTANCE_NORM:
+        onnx_put_float(writer, put_same(writer, node, "InstanceNormalization"), "epsilon",
+                       node->instance_norm.epsilon);
         return VBP_OK;
     case NODE_IDENTITY:
         put_same(writer, node, "Identity");

@@ -68,6 +68,9 @@ void onnx_put_integer(struct onnx_writer *writer, Onnx__NodeProto *node, const c
                       int64_t value);
 void onnx_put_float(struct onnx_writer *writer, Onnx__NodeProto *node, const char *name,
                     float value);
+/* The text is referred to. */
+void onnx_put_text(struct onnx_writer *writer, Onnx__NodeProto *node, const char *name,
+                   const char *text);
 void onnx_put_integers(struct onnx_writer *writer, Onnx__NodeProto *node, const char *name,
                        int count, const int64_t *values);
 
@@ -76,6 +79,10 @@ void onnx_put_integers(struct onnx_writer *writer, Onnx__NodeProto *node, const 
 const char *onnx_put_floats(struct onnx_writer *writer, const char *base, const char *suffix,
                             const struct shape *shape, const float *elements);
 const char *onnx_put_shape(struct onnx_writer *writer, const char *base, const struct shape *shape);
+
+/* The same with integers, which are copied. */
+const char *onnx_put_whole(struct onnx_writer *writer, const char *base, const char *suffix,
+                           int count, const int64_t *elements);
 
 /* The same with one element, which is copied. */
 const char *onnx_put_scalar(struct onnx_writer *writer, const char *base, const char *suffix,

@@ -67,7 +67,9 @@ static struct axes untransposed_axes(const struct node *node, struct axes axes)
 static bool keeps_picture(const struct node *node)
 {
     return node->kind == NODE_ACTIVATION || node->kind == NODE_IDENTITY ||
-           node->kind == NODE_BATCH_NORM || node->kind == NODE_BINARY || node->kind == NODE_CONCAT;
+           node->kind == NODE_BATCH_NORM || node->kind == NODE_BINARY ||
+           node->kind == NODE_CONCAT || node->kind == NODE_SOFTMAX ||
+           node->kind == NODE_INSTANCE_NORM;
 }
 
 /* Gives `to` the axes if it has none yet and can show a picture: see struct axes. */
@@ -97,11 +99,14 @@ static bool hand_on_axes(struct graph *graph, const bool *pictureless, const str
     bool changed = false;
 
     if (node->kind == NODE_CONVOLUTION || node->kind == NODE_MAX_POOL ||
-        node->kind == NODE_AVERAGE_POOL) {
+        node->kind == NODE_AVERAGE_POOL || node->kind == NODE_UPSAMPLE) {
         changed |= give_axes(input, pictureless, graph, axes_nchw);
         changed |= give_axes(output, pictureless, graph, axes_nchw);
     } else if (node->kind == NODE_GLOBAL_AVERAGE_POOL) {
         changed |= give_axes(input, pictureless, graph, axes_nchw);
+    } else if (node->kind == NODE_PAD) {
+        changed |= give_axes(output, pictureless, graph, input->axes);
+        changed |= give_axes(input, pictureless, graph, output->axes);
     } else if (node->kind == NODE_TRANSPOSE) {
         if (input->axes.channel >= 0)
             changed |= give_axes(output, pictureless, graph, transposed_axes(node, input->axes));
@@ -167,8 +172,7 @@ int analyse_levels(struct graph *graph, VbpError *error)
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
 
-        if (node->kind == NODE_ACTIVATION && graph->tensors[node->output].axes.channel >= 0 &&
-            activation_is_rectifier(node->activation.function, node->activation.alpha))
+        if (graph->tensors[node->output].axes.channel >= 0 && node_is_rectifier(node))
             graph->levels[graph->level_count++] = node->output;
     }
     return VBP_OK;

@@ -45,6 +45,7 @@ void graph_destroy(struct graph **graph)
     free(g->first_reader);
     free(g->format);
     free(g->producer);
+    free(g->guess);
     free(g);
     *graph = NULL;
 }
@@ -287,7 +288,10 @@ int graph_copy(struct graph **copy, const struct graph *graph, VbpError *error)
         (*copy)->format = memory_copy_text(graph->format);
     if (graph->producer)
         (*copy)->producer = memory_copy_text(graph->producer);
-    if ((graph->format && !(*copy)->format) || (graph->producer && !(*copy)->producer))
+    if (graph->guess)
+        (*copy)->guess = memory_copy_text(graph->guess);
+    if ((graph->format && !(*copy)->format) || (graph->producer && !(*copy)->producer) ||
+        (graph->guess && !(*copy)->guess))
         result = error_out_of_memory(error);
     for (int t = 0; t < graph->tensor_count && result == VBP_OK; t++)
         result = copy_tensor(*copy, graph, t, error);
@@ -322,31 +326,44 @@ bool activation_is_rectifier(enum activation function, float alpha)
     case ACTIVATION_SILU:
     case ACTIVATION_GELU:
         return true;
+    case ACTIVATION_THRESHOLD:
+        return alpha >= 0;
     case ACTIVATION_CLIP:
         return alpha == 0;
     case ACTIVATION_SIGMOID:
     case ACTIVATION_TANH:
     case ACTIVATION_ATAN:
+    case ACTIVATION_SOFTSIGN:
+    case ACTIVATION_EXPONENTIAL:
     case ACTIVATION_COUNT:
         break;
     }
     return false;
 }
 
+bool node_is_rectifier(const struct node *node)
+{
+    if (node->kind == NODE_BINARY)
+        return node->binary == BINARY_PRELU;
+    return node->kind == NODE_ACTIVATION &&
+           activation_is_rectifier(node->activation.function, node->activation.alpha);
+}
+
 const char *node_kind_name(enum node_kind kind)
 {
     static const char *const names[NODE_KIND_COUNT] = {
-        "convolution", "dense",  "batch norm", "activation", "max pool",  "average pool",
-        "global pool", "binary", "concat",     "reshape",    "transpose", "identity"};
+        "convolution", "dense",    "batch norm", "activation",   "max pool",  "average pool",
+        "global pool", "binary",   "concat",     "reshape",      "transpose", "identity",
+        "pad",         "upsample", "softmax",    "instance norm"};
 
     return (unsigned)kind < NODE_KIND_COUNT ? names[kind] : "unknown";
 }
 
 const char *activation_name(enum activation function)
 {
-    static const char *const names[ACTIVATION_COUNT] = {"ReLU",    "Clip",     "ELU",  "LeakyReLU",
-                                                        "SELU",    "Softplus", "SiLU", "GELU",
-                                                        "Sigmoid", "Tanh",     "Atan"};
+    static const char *const names[ACTIVATION_COUNT] = {
+        "ReLU", "Clip",    "ELU",  "LeakyReLU", "SELU",      "Softplus", "SiLU",
+        "GELU", "Sigmoid", "Tanh", "Atan",      "Threshold", "Softsign", "Exponential"};
 
     return (unsigned)function < ACTIVATION_COUNT ? names[function] : "unknown";
 }

@@ -73,11 +73,15 @@ enum node_kind {
     NODE_MAX_POOL,     /* data */
     NODE_AVERAGE_POOL, /* data */
     NODE_GLOBAL_AVERAGE_POOL, /* data NCHW -> NC11 */
-    NODE_BINARY,              /* a, b, broadcast by NumPy's rules */
+    NODE_BINARY,              /* a, b, broadcast by NumPy's rules; PReLU's slope is constant */
     NODE_CONCAT,              /* any number of inputs */
-    NODE_RESHAPE,   /* data; flatten, squeeze, unsqueeze too (to its own shape: identity) */
-    NODE_TRANSPOSE, /* data */
-    NODE_IDENTITY,  /* data; dropout and other nodes that do nothing at inference */
+    NODE_RESHAPE,       /* data; flatten, squeeze, unsqueeze too (to its own shape: identity) */
+    NODE_TRANSPOSE,     /* data */
+    NODE_IDENTITY,      /* data; dropout and other nodes that do nothing at inference */
+    NODE_PAD,           /* data; zeros around it, or parts of it cut off */
+    NODE_UPSAMPLE,      /* data NCHW; each cell becomes a block of equal ones */
+    NODE_SOFTMAX,       /* data */
+    NODE_INSTANCE_NORM, /* data NC..., scale [C], shift [C]; each channel by its own statistics */
     NODE_KIND_COUNT
 };
 
@@ -95,7 +99,7 @@ struct node {
         } convolution;
         struct {
             float epsilon;
-        } batch_norm;
+        } batch_norm, instance_norm;
         struct {
             enum activation function;
             float alpha, beta; /* as the function says */
@@ -108,7 +112,13 @@ struct node {
         enum binary binary;
         struct {
             int axis;
-        } concat;
+        } concat, softmax;
+        struct {
+            int64_t begin[SHAPE_MAX_RANK], end[SHAPE_MAX_RANK]; /* negative: cut off */
+        } pad;
+        struct {
+            int factor[2]; /* height, width */
+        } upsample;
         struct {
             struct shape shape; /* of the output */
         } reshape;
@@ -137,6 +147,7 @@ struct graph {
 
     char *format;   /* e.g. "ONNX (IR 7, opset 13)", for people */
     char *producer; /* what wrote the file; NULL unknown */
+    char *guess;    /* what the loader could not know, a sentence for people; NULL: nothing */
     size_t tensor_capacity, node_capacity, output_capacity;
 };
 
@@ -181,6 +192,7 @@ int graph_find_tensor(const struct graph *graph, const char *name);
 
 /* True for outputs of the functions that make a level (DESIGN: ReLU and its relatives). */
 bool activation_is_rectifier(enum activation function, float alpha);
+bool node_is_rectifier(const struct node *node);
 
 const char *node_kind_name(enum node_kind kind);
 const char *activation_name(enum activation function);

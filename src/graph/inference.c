@@ -79,6 +79,10 @@ static int check_constant(const struct graph *graph, int tensor, int rank, int64
     return VBP_OK;
 }
 
+/* The most that is put around or cut off a tensor, or that a cell is repeated. */
+#define PAD_MAX    (1 << 20)
+#define FACTOR_MAX 64
+
 /* The kernels that slide and pool run on one image. */
 static int check_image(const struct shape *input, VbpError *error)
 {
@@ -235,6 +239,12 @@ static int infer_binary(const struct graph *graph, const struct node *node, stru
         }
         output->extent[output->rank - i] = extent_a > extent_b ? extent_a : extent_b;
     }
+    if (node->binary != BINARY_PRELU)
+        return VBP_OK;
+    if (!shape_equal(output, a))
+        return refuse_shape(error, "its slopes do not go with its input", b);
+    if (!graph->tensors[node->inputs[1]].values)
+        return error_set(error, VBP_ERROR_UNSUPPORTED, "its slopes are computed, not constant");
     return VBP_OK;
 }
 
@@ -307,6 +317,70 @@ static int infer_transpose(const struct graph *graph, const struct node *node, s
     return VBP_OK;
 }
 
+static int infer_pad(const struct graph *graph, const struct node *node, struct shape *output,
+                     VbpError *error)
+{
+    int result = check_input_count(node, 1, 1, error);
+
+    *output = graph->tensors[node->inputs[0]].shape;
+    for (int i = 0; i < output->rank && result == VBP_OK; i++) {
+        int64_t begin = node->pad.begin[i], end = node->pad.end[i];
+
+        if (begin < -PAD_MAX || begin > PAD_MAX || end < -PAD_MAX || end > PAD_MAX)
+            return error_set(error, VBP_ERROR_UNSUPPORTED, "padding of %lld and %lld",
+                             (long long)begin, (long long)end);
+        if (output->extent[i] + begin < 1 || output->extent[i] + end < 1 ||
+            output->extent[i] + begin + end < 1)
+            return error_set(error, VBP_ERROR_FORMAT,
+                             "cutting off %lld and %lld leaves nothing of the %lld along axis %d",
+                             (long long)-begin, (long long)-end, (long long)output->extent[i], i);
+        output->extent[i] += begin + end;
+    }
+    return result;
+}
+
+static int infer_upsample(const struct graph *graph, const struct node *node, struct shape *output,
+                          VbpError *error)
+{
+    int result = check_input_count(node, 1, 1, error);
+
+    *output = graph->tensors[node->inputs[0]].shape;
+    if (result == VBP_OK)
+        result = check_image(output, error);
+    for (int i = 0; i < 2 && result == VBP_OK; i++) {
+        if (node->upsample.factor[i] < 1 || node->upsample.factor[i] > FACTOR_MAX)
+            return error_set(error, VBP_ERROR_UNSUPPORTED, "a factor of %d",
+                             node->upsample.factor[i]);
+        output->extent[2 + i] *= node->upsample.factor[i];
+    }
+    return result;
+}
+
+static int infer_softmax(const struct graph *graph, const struct node *node, struct shape *output,
+                         VbpError *error)
+{
+    *output = graph->tensors[node->inputs[0]].shape;
+    if (node->softmax.axis < 0 || node->softmax.axis >= output->rank)
+        return error_set(error, VBP_ERROR_FORMAT, "axis %d of a tensor of rank %d",
+                         node->softmax.axis, output->rank);
+    return check_input_count(node, 1, 1, error);
+}
+
+static int infer_instance_norm(const struct graph *graph, const struct node *node,
+                               struct shape *output, VbpError *error)
+{
+    int result = check_input_count(node, 3, 3, error);
+
+    *output = graph->tensors[node->inputs[0]].shape;
+    if (result == VBP_OK && (output->rank < 3 || output->extent[0] != 1))
+        result = refuse_shape(error, "its input must be 1 x channels x picture", output);
+    if (result == VBP_OK)
+        result = check_constant(graph, node->inputs[1], 1, output->extent[1], "scales", error);
+    if (result == VBP_OK)
+        result = check_constant(graph, node->inputs[2], 1, output->extent[1], "shifts", error);
+    return result;
+}
+
 int infer_shape(const struct graph *graph, const struct node *node, struct shape *output,
                 VbpError *error)
 {
@@ -348,6 +422,18 @@ int infer_shape(const struct graph *graph, const struct node *node, struct shape
     case NODE_IDENTITY:
         result = check_input_count(node, 1, 1, error);
         *output = graph->tensors[node->inputs[0]].shape;
+        break;
+    case NODE_PAD:
+        result = infer_pad(graph, node, output, error);
+        break;
+    case NODE_UPSAMPLE:
+        result = infer_upsample(graph, node, output, error);
+        break;
+    case NODE_SOFTMAX:
+        result = infer_softmax(graph, node, output, error);
+        break;
+    case NODE_INSTANCE_NORM:
+        result = infer_instance_norm(graph, node, output, error);
         break;
     case NODE_KIND_COUNT:
         result = error_set(error, VBP_ERROR_ARGUMENT, "no such kind of node");

@@ -40,7 +40,31 @@ void activation_run(enum activation function, float alpha, float beta, const flo
         MAP(tanhf(x));
     case ACTIVATION_ATAN:
         MAP(atanf(x));
+    case ACTIVATION_THRESHOLD:
+        MAP(x > alpha || isnan(x) ? x : 0);
+    case ACTIVATION_SOFTSIGN:
+        MAP(x / (1 + fabsf(x)));
+    case ACTIVATION_EXPONENTIAL:
+        MAP(expf(x));
     case ACTIVATION_COUNT:
         break;
+    }
+}
+
+void softmax_run(const float *input, size_t rows, size_t length, size_t inner, float *output)
+{
+    for (size_t i = 0; i < rows * inner; i++) {
+        size_t first = i / inner * length * inner + i % inner;
+        float largest = input[first];
+        double sum = 0;
+
+        for (size_t j = 1; j < length; j++)
+            largest = fmaxf(largest, input[first + j * inner]);
+        for (size_t j = 0; j < length; j++) {
+            output[first + j * inner] = expf(input[first + j * inner] - largest);
+            sum += (double)output[first + j * inner];
+        }
+        for (size_t j = 0; j < length; j++)
+            output[first + j * inner] = (float)((double)output[first + j * inner] / sum);
     }
 }

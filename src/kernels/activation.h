@@ -16,11 +16,20 @@ enum activation {
     ACTIVATION_SIGMOID,    /* 1 / (1 + exp(-x)) */
     ACTIVATION_TANH,
     ACTIVATION_ATAN,
+    ACTIVATION_THRESHOLD, /* x > alpha ? x : 0 */
+    ACTIVATION_SOFTSIGN,  /* x / (1 + |x|) */
+    ACTIVATION_EXPONENTIAL,
     ACTIVATION_COUNT
 };
 
 /* output[i] = function(input[i]) for i < count; output may be the input. NaN stays NaN. */
 void activation_run(enum activation function, float alpha, float beta, const float *input,
                     float *output, size_t count);
+
+/*
+ * exp(x) / sum of exp(x) along the middle one of three axes, rows x length x inner. output may be
+ * the input. Large values do not overflow.
+ */
+void softmax_run(const float *input, size_t rows, size_t length, size_t inner, float *output);
 
 #endif

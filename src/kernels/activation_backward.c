@@ -52,6 +52,12 @@ void activation_backward_run(enum activation function, float alpha, float beta, 
         MAP(1 - tanhf(x) * tanhf(x));
     case ACTIVATION_ATAN:
         MAP(1 / (1 + x * x));
+    case ACTIVATION_THRESHOLD:
+        MAP(x > alpha ? 1.0f : 0.0f);
+    case ACTIVATION_SOFTSIGN:
+        MAP(1 / ((1 + fabsf(x)) * (1 + fabsf(x))));
+    case ACTIVATION_EXPONENTIAL:
+        MAP(expf(x));
     case ACTIVATION_COUNT:
         break;
     }

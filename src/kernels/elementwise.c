@@ -14,6 +14,12 @@ static float apply(enum binary operation, float a, float b)
         return a * b;
     case BINARY_DIVIDE:
         return a / b;
+    case BINARY_MAXIMUM:
+        return a > b || isnan(a) ? a : b;
+    case BINARY_MINIMUM:
+        return a < b || isnan(a) ? a : b;
+    case BINARY_PRELU:
+        return a > 0 ? a : a * b;
     }
     return NAN;
 }
@@ -54,6 +60,39 @@ void binary_run(enum binary operation, int rank, const int64_t *extent, const fl
             output[i] = apply(operation, a_row[i * a_step], b_row[i * b_step]);
         output += width;
     } while (next_row(rank, extent, index));
+}
+
+void pad_run(int rank, const int64_t *input_extent, const int64_t *begin,
+             const int64_t *output_extent, const float *input, float *output)
+{
+    /* What of the input is in the output: `count` cells along each axis. */
+    int64_t count[STRIDES_MAX_RANK], index[STRIDES_MAX_RANK] = {0};
+    int64_t from = 0, to = 0, from_step = 1, to_step = 1;
+    int64_t from_stride[STRIDES_MAX_RANK], to_stride[STRIDES_MAX_RANK];
+
+    for (int axis = rank - 1; axis >= 0; axis--) {
+        int64_t from_first = begin[axis] < 0 ? -begin[axis] : 0;
+        int64_t to_first = begin[axis] > 0 ? begin[axis] : 0;
+        int64_t left = input_extent[axis] - from_first, room = output_extent[axis] - to_first;
+
+        count[axis] = left < room ? left : room;
+        from_stride[axis] = from_step;
+        to_stride[axis] = to_step;
+        from += from_first * from_step;
+        to += to_first * to_step;
+        from_step *= input_extent[axis];
+        to_step *= output_extent[axis];
+    }
+    memset(output, 0, (size_t)to_step * sizeof(float));
+    for (int axis = 0; axis < rank; axis++) {
+        if (count[axis] <= 0)
+            return;
+    }
+    do {
+        memcpy(output + to + offset_of(rank, index, to_stride),
+               input + from + offset_of(rank, index, from_stride),
+               (size_t)(rank > 0 ? count[rank - 1] : 1) * sizeof(float));
+    } while (next_row(rank, count, index));
 }
 
 void transpose_run(int rank, const int64_t *extent, const float *input, const int64_t *stride,

@@ -8,7 +8,15 @@
 
 #define STRIDES_MAX_RANK 6
 
-enum binary { BINARY_ADD, BINARY_SUBTRACT, BINARY_MULTIPLY, BINARY_DIVIDE };
+enum binary {
+    BINARY_ADD,
+    BINARY_SUBTRACT,
+    BINARY_MULTIPLY,
+    BINARY_DIVIDE,
+    BINARY_MAXIMUM,
+    BINARY_MINIMUM,
+    BINARY_PRELU /* a > 0 ? a : a * b: b is the slope below zero */
+};
 
 /*
  * output = a op b over an array of `rank` (0..STRIDES_MAX_RANK) extents. a_stride and b_stride are
@@ -17,6 +25,13 @@ enum binary { BINARY_ADD, BINARY_SUBTRACT, BINARY_MULTIPLY, BINARY_DIVIDE };
  */
 void binary_run(enum binary operation, int rank, const int64_t *extent, const float *a,
                 const int64_t *a_stride, const float *b, const int64_t *b_stride, float *output);
+
+/*
+ * Zeros around an array, or parts of it cut off: output element i along an axis is input element
+ * i - begin, or 0 where there is none. begin may be negative. Both are dense.
+ */
+void pad_run(int rank, const int64_t *input_extent, const int64_t *begin,
+             const int64_t *output_extent, const float *input, float *output);
 
 /* Dense output of the given extents from an input read with the given strides (in elements). */
 void transpose_run(int rank, const int64_t *extent, const float *input, const int64_t *stride,

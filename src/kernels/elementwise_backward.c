@@ -12,6 +12,14 @@ static float derivative(enum binary operation, bool second, float a, float b)
         return second ? a : b;
     case BINARY_DIVIDE:
         return second ? -a / (b * b) : 1 / b;
+    case BINARY_MAXIMUM:
+        return (a > b) != second ? 1 : 0;
+    case BINARY_MINIMUM:
+        return (a < b) != second ? 1 : 0;
+    case BINARY_PRELU:
+        if (a > 0)
+            return second ? 0 : 1;
+        return second ? a : b;
     }
     return 0;
 }

@@ -105,3 +105,17 @@ void normalise_backward_run(const struct normalise *normalise, const float *inpu
                          (double)scale[c], of_batch, gradient, scale_gradient, shift_gradient, add,
                          input_gradient);
 }
+
+void instance_normalise_run(const float *input, size_t channels, size_t plane, double epsilon,
+                            const float *scale, const float *shift, float *output)
+{
+    const struct normalise one = {.samples = 1, .channels = 1, .plane = plane, .epsilon = epsilon};
+
+    for (size_t c = 0; c < channels; c++) {
+        double mean, variance;
+
+        normalise_statistics(&one, input + c * plane, &mean, &variance);
+        normalise_run(&one, input + c * plane, &mean, &variance, scale + c, shift + c,
+                      output + c * plane);
+    }
+}

@@ -173,6 +173,21 @@ static int create_layers(struct backward *backward, size_t *left, VbpError *erro
     return allocate(&backward->padded_gradients, left, 1, gradients, error);
 }
 
+/* Kinds that only other formats' networks have, which are run but not trained. */
+static int check_kinds(const struct graph *graph, VbpError *error)
+{
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+
+        if (node->kind == NODE_PAD || node->kind == NODE_UPSAMPLE || node->kind == NODE_SOFTMAX ||
+            node->kind == NODE_INSTANCE_NORM)
+            return error_set(error, VBP_ERROR_UNSUPPORTED,
+                             "layer %d (%s '%s'): gradients of this kind (%s) are not supported", i,
+                             node->source_kind, node->name, node_kind_name(node->kind));
+    }
+    return VBP_OK;
+}
+
 int backward_create(struct backward **backward, const struct graph *graph,
                     const struct parameters *parameters, int capacity, VbpError *error)
 {
@@ -193,6 +208,8 @@ int backward_create(struct backward **backward, const struct graph *graph,
         result = error_out_of_memory(error);
     else if (capacity < 1)
         result = error_set(error, VBP_ERROR_ARGUMENT, "batches of %d samples", capacity);
+    else
+        result = check_kinds(graph, error);
     if (result == VBP_OK) {
         for (int t = 0; t < graph->tensor_count; t++) {
             b->parameter_of[t] = -1;

@@ -302,7 +302,12 @@ void backward_node_gradient(struct backward *backward, int index)
         break;
     case NODE_RESHAPE:
     case NODE_IDENTITY:
-    case NODE_KIND_COUNT:
         break; /* the output's gradient is the input's */
+    case NODE_PAD:
+    case NODE_UPSAMPLE:
+    case NODE_SOFTMAX:
+    case NODE_INSTANCE_NORM:
+    case NODE_KIND_COUNT:
+        break; /* backward_create refuses them */
     }
 }

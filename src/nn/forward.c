@@ -6,7 +6,9 @@
 #include "kernels/convolution.h"
 #include "kernels/dense.h"
 #include "kernels/map.h"
+#include "kernels/normalise.h"
 #include "kernels/pool.h"
+#include "kernels/upsample.h"
 #include "nn/chains.h"
 
 #include <math.h>
@@ -183,6 +185,39 @@ static void run_batch_norm(const struct shape *shape, const float *affine, const
     }
 }
 
+static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
+                        float *output)
+{
+    size_t rows = 1, inner = 1;
+
+    for (int i = 0; i < node->softmax.axis; i++)
+        rows *= (size_t)shape->extent[i];
+    for (int i = node->softmax.axis + 1; i < shape->rank; i++)
+        inner *= (size_t)shape->extent[i];
+    softmax_run(input, rows, (size_t)shape->extent[node->softmax.axis], inner, output);
+}
+
+/* The kinds that few networks have. */
+static void run_rare_node(const struct forward *forward, const struct node *node,
+                          const float *input, float *output)
+{
+    const struct tensor *tensors = forward->graph->tensors;
+    const struct shape *shape = &tensors[node->output].shape;
+    const int64_t *extent = tensors[node->inputs[0]].shape.extent;
+
+    if (node->kind == NODE_PAD)
+        pad_run(shape->rank, extent, node->pad.begin, shape->extent, input, output);
+    else if (node->kind == NODE_UPSAMPLE)
+        upsample_run(input, (size_t)extent[1], (size_t)extent[2], (size_t)extent[3],
+                     (size_t)node->upsample.factor[0], (size_t)node->upsample.factor[1], output);
+    else if (node->kind == NODE_SOFTMAX)
+        run_softmax(node, shape, input, output);
+    else if (node->kind == NODE_INSTANCE_NORM)
+        instance_normalise_run(
+            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
+            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
+}
+
 static void run_node(const struct forward *forward, int index)
 {
     const struct graph *graph = forward->graph;
@@ -228,6 +263,12 @@ static void run_node(const struct forward *forward, int index)
     case NODE_TRANSPOSE:
         run_transpose(forward, node, input, output);
         break;
+    case NODE_PAD:
+    case NODE_UPSAMPLE:
+    case NODE_SOFTMAX:
+    case NODE_INSTANCE_NORM:
+        run_rare_node(forward, node, input, output);
+        break;
     case NODE_RESHAPE:
     case NODE_IDENTITY:
     case NODE_KIND_COUNT:
@@ -269,6 +310,8 @@ static bool can_overflow(const struct node *node)
     case NODE_AVERAGE_POOL:
     case NODE_GLOBAL_AVERAGE_POOL:
     case NODE_BINARY:
+    case NODE_SOFTMAX:
+    case NODE_INSTANCE_NORM:
         return true;
     case NODE_ACTIVATION:
         return node->activation.function != ACTIVATION_RELU;
@@ -277,6 +320,8 @@ static bool can_overflow(const struct node *node)
     case NODE_RESHAPE:
     case NODE_TRANSPOSE:
     case NODE_IDENTITY:
+    case NODE_PAD:
+    case NODE_UPSAMPLE:
     case NODE_KIND_COUNT:
         break;
     }

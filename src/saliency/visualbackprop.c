@@ -4,6 +4,7 @@
 #include "graph/analysis.h"
 #include "kernels/elementwise.h"
 #include "kernels/map.h"
+#include "kernels/upsample.h"
 
 #include <float.h>
 #include <math.h>
@@ -22,6 +23,8 @@ enum step_kind {
     STEP_SCALE_UP, /* to = transposed convolution of from, times average of level if there is one */
     STEP_COPY,     /* to = from */
     STEP_TURN,     /* to = from with rows and columns exchanged */
+    STEP_PAD,      /* to = from with zeros around it, or cut */
+    STEP_SHRINK,   /* to = means of blocks of from */
     STEP_MERGE,    /* to += share * from / max(from) */
     STEP_ZERO,     /* to = 0, before merging */
     STEP_MULTIPLY  /* to *= average of level */
@@ -32,7 +35,9 @@ struct step {
     int from, to; /* buffers */
     int level;    /* -1: none */
     float share;
-    int height, width; /* STEP_TURN: of `to` */
+    int height, width; /* STEP_TURN, PAD, SHRINK: of `to` */
+    /* STEP_PAD: size of `from` and where in `to` it begins; STEP_SHRINK: size of a block. */
+    int64_t extent[2], begin[2];
     struct map_scale_up scale_up;
     float *even_rows, *even_columns; /* NULL: not even */
 };
@@ -164,6 +169,8 @@ enum view {
     VIEW_NONE,   /* not at all: flatten, dense, global pool */
     VIEW_SAME,   /* cell by cell */
     VIEW_TURNED, /* cell by cell, rows and columns exchanged */
+    VIEW_PADDED, /* cell by cell, with zeros around or parts cut off */
+    VIEW_BLOCKS, /* each cell as a block */
     VIEW_WINDOWS /* through sliding windows */
 };
 
@@ -184,6 +191,10 @@ static enum view view_of(const struct node *node, const struct tensor *input,
         return VIEW_NONE;
     if (window_of(node))
         return axes_equal(axes, nchw) && axes_equal(output->axes, nchw) ? VIEW_WINDOWS : VIEW_NONE;
+    if (node->kind == NODE_UPSAMPLE)
+        return axes_equal(axes, nchw) && axes_equal(output->axes, nchw) ? VIEW_BLOCKS : VIEW_NONE;
+    if (node->kind == NODE_PAD)
+        return axes_equal(axes, output->axes) ? VIEW_PADDED : VIEW_NONE;
     if (node->kind == NODE_TRANSPOSE) {
         struct axes turned;
 
@@ -219,6 +230,23 @@ static int contribution(struct visualbackprop *walk, int tensor, const struct re
                              .from = walk->map_of[node->output],
                              .height = tensor_height(input),
                              .width = tensor_width(input)};
+        break;
+    case VIEW_PADDED:
+        step = (struct step){
+            .kind = STEP_PAD,
+            .from = walk->map_of[node->output],
+            .height = tensor_height(input),
+            .width = tensor_width(input),
+            .extent = {tensor_height(&graph->tensors[node->output]),
+                       tensor_width(&graph->tensors[node->output])},
+            .begin = {-node->pad.begin[input->axes.height], -node->pad.begin[input->axes.width]}};
+        break;
+    case VIEW_BLOCKS:
+        step = (struct step){.kind = STEP_SHRINK,
+                             .from = walk->map_of[node->output],
+                             .height = tensor_height(input),
+                             .width = tensor_width(input),
+                             .extent = {node->upsample.factor[0], node->upsample.factor[1]}};
         break;
     case VIEW_NONE:
         break;
@@ -411,6 +439,13 @@ static void turn(const struct step *step, const float *from, float *to)
     transpose_run(2, extent, from, stride, to);
 }
 
+static void pad(const struct step *step, const float *from, float *to)
+{
+    const int64_t extent[2] = {step->height, step->width};
+
+    pad_run(2, step->extent, step->begin, extent, from, to);
+}
+
 /* to *= average of the level. False where the product leaves the bounds and `scaled` is not set. */
 static bool multiply(const struct step *step, const struct forward *forward, bool scaled,
                      struct buffer *to)
@@ -474,6 +509,15 @@ static bool run_step(const struct visualbackprop *walk, const struct step *step,
         break;
     case STEP_TURN:
         turn(step, from->values, to->values);
+        to->exponent = from->exponent;
+        break;
+    case STEP_PAD:
+        pad(step, from->values, to->values);
+        to->exponent = from->exponent;
+        break;
+    case STEP_SHRINK:
+        upsample_mean_run(from->values, (size_t)step->height, (size_t)step->width,
+                          (size_t)step->extent[0], (size_t)step->extent[1], to->values);
         to->exponent = from->exponent;
         break;
     case STEP_SCALE_UP:

@@ -153,10 +153,39 @@ static void test_truncated_torch7(void **state)
 static void test_models_of_other_kinds(void **state)
 {
     refuse_model(*state, data_path("refuse/pickle-named.h5"), "torch.onnx.export");
-    refuse_model(*state, data_path("refuse/no-conv-layer.h5"), "Keras");
-    refuse_model(*state, data_path("refuse/recurrent-lstm.h5"), "Keras");
+    refuse_model(*state, data_path("refuse/recurrent-lstm.h5"), "cannot run LSTM 'LSTM_seq'");
     refuse_model(*state, data_path("refuse/state-dict.pth"), "torch.onnx.export");
     refuse_model(*state, data_path("refuse/pilotnet-int8.tflite"), "TensorFlow Lite");
+}
+
+/* It is a network and runs, but there is nothing to make a mask of. */
+static void test_network_without_convolution(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *model = data_path("refuse/no-conv-layer.h5"), *folder = scratch_path("no-mask");
+    struct process_result result = VBP_RUN("info", model);
+
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.output, "no mask can be made of this network"));
+    process_free(&result);
+    REFUSED(VBP_RUN("frame", files->picture, "-m", model, "-o", folder), model,
+            "no convolution with a rectifier", "no level to make a mask of");
+    expect_nothing_at(folder);
+}
+
+static void test_convert(void **state)
+{
+    const struct lane_files *files = *state;
+    const char *out = scratch_path("converted.onnx");
+    struct process_result result = VBP_RUN("convert", files->model, "-o", out);
+
+    assert_int_equal(result.status, 0);
+    process_free(&result);
+    REFUSED(VBP_RUN("convert", files->model, "-o", out), out, "exists already; -y replaces it");
+    REFUSED(VBP_RUN("convert", files->model, "-o", files->model, "-y"), "write to another file");
+    REFUSED(VBP_RUN("convert", "/nowhere.h5", "-o", out, "-y"), "/nowhere.h5");
+    WRONG_USAGE(VBP_RUN("convert", files->model), "-o");
+    WRONG_USAGE(VBP_RUN("convert", files->model, "-m", files->model, "-o", out), "without -m");
 }
 
 static void test_bad_sources(void **state)
@@ -417,6 +446,8 @@ int main(void)
         cmocka_unit_test(test_bad_models),
         cmocka_unit_test(test_truncated_torch7),
         cmocka_unit_test(test_models_of_other_kinds),
+        cmocka_unit_test(test_network_without_convolution),
+        cmocka_unit_test(test_convert),
         cmocka_unit_test(test_bad_sources),
         cmocka_unit_test(test_past_the_end),
         cmocka_unit_test(test_bad_cards),

@@ -64,6 +64,8 @@ libraries_of_others() {
     expect_finding src/window/a.c '<SDL2/SDL_ttf.h>' 'may include SDL2/SDL_ttf.h'
     expect_finding src/draw/a.c '<libavutil/frame.h>' 'may include libavutil/frame.h'
     expect_finding src/nn/a.c '<cblas.h>' 'may include cblas.h'
+    expect_finding src/formats/torch7.c '<hdf5.h>' 'may include hdf5.h'
+    expect_finding src/api/a.c '<zip.h>' 'may include zip.h'
     expect_finding src/formats/torch7.c '"onnx/onnx.pb-c.h"' 'may include onnx/onnx.pb-c.h'
 }
 

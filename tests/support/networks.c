@@ -373,11 +373,63 @@ static int grow_detour(const struct growth *growth, int tensor)
     }
 }
 
+/* A node of attributes of its own on one tensor and up to two constants of `count` elements. */
+static int grow_node(const struct growth *growth, struct node node, int tensor, int constants,
+                     int64_t count)
+{
+    int inputs[3] = {tensor};
+    VbpError error;
+
+    for (int i = 1; i <= constants; i++)
+        inputs[i] = network_constant(growth->graph, (struct shape){1, {count}}, NULL);
+    node.inputs = inputs;
+    node.input_count = 1 + constants;
+    return added(graph_add_node(growth->graph, &node, NULL, &error), &error);
+}
+
+static int grow_rare(const struct growth *growth, int tensor)
+{
+    const int64_t *extent = extents(growth, tensor);
+    struct node node = {.kind = NODE_SOFTMAX, .softmax.axis = random_between(1, 3)};
+
+    switch (random_between(0, 4)) {
+    case 0:
+        node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm.epsilon = 0.1F};
+        return grow_node(growth, node, tensor, 2, extent[1]);
+    case 1:
+        node = (struct node){.kind = NODE_PAD};
+        for (int axis = 1; axis < 4; axis++) {
+            node.pad.begin[axis] = random_between(extent[axis] > 4 ? -2 : 0, 2);
+            node.pad.end[axis] = random_between(extent[axis] > 4 ? -2 : 0, 2);
+        }
+        return grow_node(growth, node, tensor, 0, 0);
+    case 2:
+        if (extent[2] > 12 || extent[3] > 12)
+            break;
+        node = (struct node){.kind = NODE_UPSAMPLE,
+                             .upsample.factor = {random_between(1, 3), random_between(1, 2)}};
+        return grow_node(growth, node, tensor, 0, 0);
+    case 3:
+        return network_binary(
+            growth->graph, BINARY_PRELU, tensor,
+            network_constant(growth->graph,
+                             (struct shape){3,
+                                            {extent[1], random_chance(0.5) ? extent[2] : 1,
+                                             random_chance(0.5) ? extent[3] : 1}},
+                             NULL));
+    default:
+        break;
+    }
+    return grow_node(growth, node, tensor, 0, 0);
+}
+
 static int grow_once(const struct growth *growth)
 {
     struct graph *graph = growth->graph;
     int tensor = pick(growth), pair[2];
 
+    if (growth->features & NETWORK_RARE && random_chance(0.2))
+        return grow_rare(growth, tensor);
     switch (random_between(0, 11)) {
     case 0:
     case 1:

@@ -44,7 +44,9 @@ enum {
     NETWORK_TRANSPOSES = 1, /* detours through channels last, also with rectifiers there */
     NETWORK_OUTPUTS = 2,    /* several outputs, some in the middle */
     NETWORK_CURVED = 4,     /* ELU and other nonlinearities, not ReLU alone */
-    NETWORK_ALL = 7
+    NETWORK_ALL = 7,        /* what can be trained */
+    NETWORK_RARE = 8,       /* PReLU, padding, cropping, repeating, softmax, own statistics */
+    NETWORK_EVERY = 15
 };
 struct graph *network_random(int features);
 

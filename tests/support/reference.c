@@ -124,6 +124,12 @@ static double activate(const struct node *node, double x)
         return tanh(x);
     case ACTIVATION_ATAN:
         return atan(x);
+    case ACTIVATION_THRESHOLD:
+        return x > alpha ? x : 0;
+    case ACTIVATION_SOFTSIGN:
+        return x / (1 + fabs(x));
+    case ACTIVATION_EXPONENTIAL:
+        return exp(x);
     case ACTIVATION_COUNT:
         break;
     }
@@ -153,6 +159,12 @@ static double combine(enum binary operation, double a, double b)
         return a * b;
     case BINARY_DIVIDE:
         return a / b;
+    case BINARY_MAXIMUM:
+        return fmax(a, b);
+    case BINARY_MINIMUM:
+        return fmin(a, b);
+    case BINARY_PRELU:
+        return fmax(a, 0) + b * fmin(a, 0);
     }
     fail();
     return NAN;
@@ -195,6 +207,49 @@ static double multiply_rows(const struct node *node, const struct values *in, co
     return sum;
 }
 
+/* The sum of exp(x - y) over all y of the element's row. */
+static double softmax(const struct node *node, const struct values *in, const int64_t *at)
+{
+    double own = in->data[element_at(in->shape, at)], sum = 0;
+    int64_t other[SHAPE_MAX_RANK];
+
+    for (int i = 0; i < SHAPE_MAX_RANK; i++)
+        other[i] = at[i];
+    for (int64_t i = 0; i < in->shape->extent[node->softmax.axis]; i++) {
+        other[node->softmax.axis] = i;
+        sum += exp(in->data[element_at(in->shape, other)] - own);
+    }
+    return 1 / sum;
+}
+
+static double instance_norm(const struct node *node, const struct values *in, size_t element,
+                            int64_t channel)
+{
+    size_t cells = count_of(in->shape) / (size_t)in->shape->extent[1];
+    const double *plane = in->data + (size_t)channel * cells;
+    double mean = 0, variance = 0;
+
+    for (size_t i = 0; i < cells; i++)
+        mean += plane[i] / (double)cells;
+    for (size_t i = 0; i < cells; i++)
+        variance += (plane[i] - mean) * (plane[i] - mean) / (double)cells;
+    return (in->data[element] - mean) / sqrt(variance + (double)node->instance_norm.epsilon) *
+               in[1].data[channel] +
+           in[2].data[channel];
+}
+
+static double padded(const struct node *node, const struct values *in, const int64_t *at)
+{
+    int64_t own[SHAPE_MAX_RANK];
+
+    for (int i = 0; i < in->shape->rank; i++) {
+        own[i] = at[i] - node->pad.begin[i];
+        if (own[i] < 0 || own[i] >= in->shape->extent[i])
+            return 0;
+    }
+    return in->data[element_at(in->shape, own)];
+}
+
 static double evaluate(const struct node *node, const struct values *in, const struct shape *output,
                        size_t element)
 {
@@ -225,6 +280,15 @@ static double evaluate(const struct node *node, const struct values *in, const s
         for (int i = 0; i < output->rank; i++)
             from[node->transpose.permutation[i]] = at[i];
         return in[0].data[element_at(in[0].shape, from)];
+    case NODE_PAD:
+        return padded(node, in, at);
+    case NODE_UPSAMPLE:
+        return pixel(in, at[1], at[2] / node->upsample.factor[0], at[3] / node->upsample.factor[1],
+                     NAN);
+    case NODE_SOFTMAX:
+        return softmax(node, in, at);
+    case NODE_INSTANCE_NORM:
+        return instance_norm(node, in, element, at[1]);
     case NODE_RESHAPE:
     case NODE_IDENTITY:
         return in[0].data[element];

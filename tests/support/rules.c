@@ -115,6 +115,36 @@ static double *permuted(struct rules *rules, const struct node *node)
     return to;
 }
 
+static double *unpadded(struct rules *rules, const struct node *node)
+{
+    int input = node->inputs[0], width = width_of(rules, input);
+    const struct axes axes = rules->graph->tensors[input].axes;
+    const double *from = rules_map(rules, node->output);
+    double *to = new_map(rules, input, 0);
+
+    for (int i = 0; i < height_of(rules, input) * width; i++) {
+        int y = i / width + (int)node->pad.begin[axes.height];
+        int x = i % width + (int)node->pad.begin[axes.width];
+
+        if (y >= 0 && y < height_of(rules, node->output) && x >= 0 &&
+            x < width_of(rules, node->output))
+            to[i] = from[y * width_of(rules, node->output) + x];
+    }
+    return to;
+}
+
+static double *block_means(struct rules *rules, const struct node *node)
+{
+    int width = width_of(rules, node->inputs[0]), up = width_of(rules, node->output);
+    const int *factor = node->upsample.factor;
+    const double *from = rules_map(rules, node->output);
+    double *to = new_map(rules, node->inputs[0], 0);
+
+    for (int i = 0; i < height_of(rules, node->output) * up; i++)
+        to[i / up / factor[0] * width + i % up / factor[1]] += from[i] / (factor[0] * factor[1]);
+    return to;
+}
+
 /* Rules 1, 3 and 4: what comes down to `tensor` from one of its readers. */
 static double *contribution(struct rules *rules, int tensor, const struct node *node)
 {
@@ -130,6 +160,10 @@ static double *contribution(struct rules *rules, int tensor, const struct node *
         return scaled_up(rules, node, &node->pool.window);
     case NODE_TRANSPOSE:
         return permuted(rules, node);
+    case NODE_PAD:
+        return unpadded(rules, node);
+    case NODE_UPSAMPLE:
+        return block_means(rules, node);
     default:
         break;
     }

@@ -5,9 +5,11 @@
  */
 #include "graph/fold.h"
 #include "saliency/visualbackprop.h"
+#include "support/keras_builder.h"
 #include "support/models.h"
 #include "support/networks.h"
 #include "support/numbers.h"
+#include "support/onnx_builder.h"
 #include "support/scratch.h"
 
 #include <setjmp.h>
@@ -172,6 +174,64 @@ static void models(void **state)
     fail_each(path, &options);
 }
 
+/* One layer of each way to be read; `where` keeps what the weights are called. */
+static void build_keras(struct keras_builder *b, const char *version, const char *const where[4])
+{
+    keras_builder_begin(b, version);
+    b->functional = true;
+    b->outputs = "steering";
+    keras_builder_input(b, "[null, 12, 16, 3]");
+    keras_builder_after(b, "Rescaling", "scale", "\"scale\": [1, 2, 3], \"offset\": -1", "in");
+    keras_builder_after(b, "Conv2D", "conv",
+                        "\"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"", "scale");
+    keras_builder_after(b, "BatchNormalization", "bn", "\"axis\": -1", "conv");
+    keras_builder_after(b, "PReLU", "prelu", "", "bn");
+    keras_builder_after(b, "Concatenate", "both", "", "prelu conv");
+    keras_builder_after(b, "GlobalAveragePooling2D", "mean", "", "both");
+    keras_builder_after(b, "Dense", "steering", "\"units\": 1", "mean");
+    keras_builder_weight(b, where[0], "k:0", NUMBERS(3, 3, 3, 4), NULL);
+    keras_builder_weight(b, where[0], "b:0", NUMBERS(4), NULL);
+    for (int i = 0; i < 4; i++) {
+        static const char *const names[] = {"g:0", "b:0", "m:0", "v:0"};
+        static const float ones[4] = {1, 1, 1, 1};
+
+        keras_builder_weight(b, where[1], names[i], NUMBERS(4), ones);
+    }
+    keras_builder_weight(b, where[2], "a:0", NUMBERS(1, 1, 4), NULL);
+    keras_builder_weight(b, where[3], "k:0", NUMBERS(8, 1), NULL);
+    keras_builder_weight(b, where[3], "b:0", NUMBERS(1), NULL);
+}
+
+static void keras_models(void **state)
+{
+    static const char *const names[4] = {"conv", "bn", "prelu", "steering"};
+    static const char *const keys[4] = {"conv2d", "batch_normalization", "p_re_lu", "dense"};
+    struct keras_builder b;
+    unsigned char *bytes;
+    char path[512], *json;
+    size_t length;
+
+    (void)state;
+    build_keras(&b, "2.2.4", names);
+    b.alone = b.variable = true;
+    keras_builder_pack(&b, &bytes, &length);
+    json = keras_builder_json(&b);
+    keras_builder_end(&b);
+    scratch_write("weights.json", json, strlen(json));
+    strcpy(path, scratch_write("weights.h5", bytes, length));
+    free(json);
+    free(bytes);
+    fail_each(path, NULL);
+
+    build_keras(&b, "3.1.0", keys);
+    b.numbered = true;
+    keras_builder_pack_archive(&b, &bytes, &length);
+    keras_builder_end(&b);
+    strcpy(path, scratch_write("model.keras", bytes, length));
+    free(bytes);
+    fail_each(path, NULL);
+}
+
 /* ---- Graphs --------------------------------------------------------------------------------- */
 
 static int copy_fold_and_run(const struct graph *graph, const float *input, VbpError *error)
@@ -205,7 +265,7 @@ static void graphs(void **state)
 {
     (void)state;
     for (int i = 0; i < 10; i++) {
-        struct graph *graph = network_random(NETWORK_ALL);
+        struct graph *graph = network_random(NETWORK_EVERY);
         float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
         int result = VBP_ERROR_MEMORY;
 
@@ -285,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models),
+        cmocka_unit_test(keras_models),
         cmocka_unit_test(graphs),
         cmocka_unit_test(steady_frames_allocate_nothing),
         cmocka_unit_test(frames_of_a_new_size),

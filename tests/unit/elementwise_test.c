@@ -35,6 +35,12 @@ static double defined(enum activation function, double alpha, double beta, doubl
         return tanh(x);
     case ACTIVATION_ATAN:
         return atan(x);
+    case ACTIVATION_THRESHOLD:
+        return x > alpha ? x : 0;
+    case ACTIVATION_SOFTSIGN:
+        return x / (1 + fabs(x));
+    case ACTIVATION_EXPONENTIAL:
+        return exp(x);
     case ACTIVATION_COUNT:
         break;
     }
@@ -96,6 +102,12 @@ static double combined(enum binary operation, double a, double b)
         return a * b;
     case BINARY_DIVIDE:
         return a / b;
+    case BINARY_MAXIMUM:
+        return fmax(a, b);
+    case BINARY_MINIMUM:
+        return fmin(a, b);
+    case BINARY_PRELU:
+        return a > 0 ? a : a * b;
     }
     return NAN;
 }
@@ -118,7 +130,7 @@ static void arithmetic_broadcasts(void **state)
     (void)state;
     for (int i = 0; i < 300; i++) {
         int rank = random_between(0, STRIDES_MAX_RANK);
-        enum binary operation = (enum binary)random_between(0, 3);
+        enum binary operation = (enum binary)random_between(0, BINARY_PRELU);
         int64_t extent[STRIDES_MAX_RANK], a_stride[STRIDES_MAX_RANK], b_stride[STRIDES_MAX_RANK];
         size_t count = 1;
         float *a, *b, *output;
@@ -128,7 +140,7 @@ static void arithmetic_broadcasts(void **state)
             count *= (size_t)extent[axis];
         }
         a = guarded_random(make_strides(rank, extent, (unsigned)random_between(0, 63), a_stride),
-                           0.5F, 2);
+                           operation < BINARY_MAXIMUM ? 0.5F : -1, 2);
         b = guarded_random(make_strides(rank, extent, (unsigned)random_between(0, 63), b_stride),
                            0.5F, 2);
         output = guarded_floats(count);

@@ -110,7 +110,7 @@ static void random_networks(void **state)
 {
     (void)state;
     for (int i = 0; i < 100; i++) {
-        struct graph *graph = network_random(NETWORK_ALL);
+        struct graph *graph = network_random(NETWORK_EVERY);
 
         check_network(graph);
         graph_destroy(&graph);
@@ -175,7 +175,7 @@ static void constants_compute_too(void **state)
 
 static void same_bits_each_time(void **state)
 {
-    struct graph *graph = network_random(NETWORK_ALL);
+    struct graph *graph = network_random(NETWORK_EVERY);
     struct forward *forward = network_forward(graph, false, VBP_AVERAGE_POSITIVE);
     int output = graph->outputs[graph->output_count - 1];
     size_t bytes = network_elements(graph, output) * sizeof(float);
@@ -444,7 +444,7 @@ static void *work(void *context)
 /* Two networks, two threads each: a graph is shared, a forward is not. */
 static void threads(void **state)
 {
-    struct graph *graphs[2] = {network_random(NETWORK_ALL), network_random(NETWORK_ALL)};
+    struct graph *graphs[2] = {network_random(NETWORK_EVERY), network_random(NETWORK_EVERY)};
     struct worker workers[4];
     pthread_t thread[4];
 

@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
-#define KERAS_HDF5 "a Keras HDF5 file; this version reads ONNX and Torch7: convert it with tf2onnx"
+#define LITE                                                                                       \
+    "a TensorFlow Lite file, packed for small devices; export the network that it was made from "  \
+    "to ONNX instead, or use its Keras file"
 #define PICKLE                                                                                     \
     "a PyTorch pickle: it holds code, not a network; export it to ONNX with torch.onnx.export"
 
@@ -119,19 +121,18 @@ static void test_foreign(void **state)
         size_t length;
         const char *message;
     } cases[] = {
-        {"\x89HDF\r\n\x1a\n\0\0", 10, KERAS_HDF5},
         {"\x80\x02\x8a\nl\xfc\x9c", 7, PICKLE},
         {"\x80\x04\x95", 3, PICKLE},
         {"PK\3\4____archive/data.pkl", 24, PICKLE},
-        {"PK\3\4____model.weights.h5", 24,
-         "a Keras archive (.keras); this version reads ONNX and Torch7: convert it with tf2onnx"},
         {"PK\3\4____picture.png", 19, "a zip archive, not a model"},
-        {"\x1c\0\0\0TFL3\0\0", 10, "a TensorFlow Lite file; export ONNX instead"},
+        {"\x1c\0\0\0TFL3\0\0", 10, LITE},
         {"4\n1\n3\nV 1\n13\nnn.Sequential\n", 27,
          "a Torch7 file in text form: save it again in binary form"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", 56,
          "a pointer of Git LFS: the model itself was not downloaded"},
-        {"{\"class_name\": \"Sequential\"}\n", 29, "a text file, not a model"},
+        {"{\"class_name\": \"Sequential\"}\n", 29,
+         "the description of a Keras network without its weights: name the .h5 file that holds "
+         "them, with this one beside it"},
         {"gr\xc3\xbc\xc3\x9f dich\n", 12, "a text file, not a model"},
         {"\0\1\2\3\4\5\6\7", 8, "not a model file that vbp knows"},
         {"\x08\x07", 2, "not a model file that vbp knows"},
@@ -147,6 +148,18 @@ static void test_foreign(void **state)
     }
     assert_int_equal(file_write(fixture->path, "", 0, &error), VBP_OK);
     check_refused(fixture->path, VBP_ERROR_FORMAT, "the file is empty");
+}
+
+/* What only looks like a file of Keras. */
+static void test_damaged_keras(void **state)
+{
+    const struct fixture *fixture = *state;
+    VbpError error;
+
+    assert_int_equal(file_write(fixture->path, "\x89HDF\r\n\x1a\n\0\0", 10, &error), VBP_OK);
+    check_refused(fixture->path, VBP_ERROR_FORMAT, "the HDF5 file is damaged or cut short");
+    assert_int_equal(file_write(fixture->path, "PK\3\4____model.weights.h5", 24, &error), VBP_OK);
+    check_refused(fixture->path, VBP_ERROR_FORMAT, "the archive is damaged or cut short");
 }
 
 static void test_no_file(void **state)
@@ -167,11 +180,13 @@ static void test_refuse_folder(void **state)
     static const struct {
         const char *name, *message;
     } cases[] = {
-        {"no-conv-layer.h5", KERAS_HDF5},
-        {"recurrent-lstm.h5", KERAS_HDF5},
+        {"recurrent-lstm.h5",
+         "Keras 2.15.0 (.h5, tensorflow): cannot run LSTM 'LSTM_seq', LSTM 'LSTM_fin': a recurrent "
+         "layer looks at many frames in turn and remembers them; vbp runs networks that steer by "
+         "one frame alone"},
         {"pickle-named.h5", PICKLE},
         {"state-dict.pth", PICKLE},
-        {"pilotnet-int8.tflite", "a TensorFlow Lite file; export ONNX instead"},
+        {"pilotnet-int8.tflite", LITE},
     };
 
     (void)state;
@@ -227,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_good, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_keras, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_file, set_up, tear_down),
         cmocka_unit_test(test_refuse_folder),
         cmocka_unit_test(test_zoo),

@@ -230,7 +230,8 @@ static void test_activations(void **state)
         {ACTIVATION_SELU, 1.7f, 1.1f},   {ACTIVATION_SOFTPLUS, 0, 0},
         {ACTIVATION_SILU, 0, 0},         {ACTIVATION_GELU, 0, 0},
         {ACTIVATION_SIGMOID, 0, 0},      {ACTIVATION_TANH, 0, 0},
-        {ACTIVATION_ATAN, 0, 0},
+        {ACTIVATION_ATAN, 0, 0},         {ACTIVATION_THRESHOLD, 0.2f, 0},
+        {ACTIVATION_SOFTSIGN, 0, 0},     {ACTIVATION_EXPONENTIAL, 0, 0},
     };
     unsigned seen = 0;
 
@@ -289,7 +290,7 @@ static void test_pools(void **state)
 static void test_arithmetic(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < BINARY_PRELU; i++) {
         struct graph *graph = graph_case_picture();
         const struct node node = {.kind = NODE_BINARY, .binary = (enum binary)i};
         int data = graph_case_function(graph, ACTIVATION_TANH, 0, 0, graph->input);
@@ -329,6 +330,53 @@ static void test_rearranging(void **state)
     graph = graph_case_begin(2, (const int64_t[]){1, 1});
     node = (struct node){.kind = NODE_RESHAPE, .reshape.shape = {.rank = 0}};
     check_same(graph, graph_case_add(graph, node, "scalar", INPUTS(graph->input)));
+}
+
+/* The kinds that networks of Keras have. */
+static void test_rare_kinds(void **state)
+{
+    static const int64_t pads[][4] = {
+        {1, 0, 2, 3}, {-1, 0, 0, -2}, {-2, 3, 1, -1}}; /* top, bottom, left, right */
+    struct node node = {.kind = NODE_BINARY, .binary = BINARY_PRELU};
+    struct graph *graph = graph_case_picture(), *loaded;
+    int data;
+
+    (void)state;
+    data = graph_case_constant(graph, "slopes", -1, NUMBERS(2, 7, 1));
+    check_same(graph, graph_case_add(graph, node, "prelu", INPUTS(graph->input, data)));
+
+    for (size_t i = 0; i < sizeof(pads) / sizeof(pads[0]); i++) {
+        graph = graph_case_picture();
+        node = (struct node){.kind = NODE_PAD,
+                             .pad = {.begin = {0, 0, pads[i][0], pads[i][2]},
+                                     .end = {0, 0, pads[i][1], pads[i][3]}}};
+        data = graph_case_add(graph, node, "pad", INPUTS(graph->input));
+        if (i < 2) {
+            check_same(graph, data);
+        } else { /* cut here and padded there: two nodes */
+            graph_case_finish(graph, data);
+            loaded = round_trip(graph);
+            assert_int_equal(loaded->node_count, 2);
+            check_random(graph, loaded, 1, 0);
+            graph_destroy(&loaded);
+            graph_destroy(&graph);
+        }
+    }
+    graph = graph_case_picture();
+    node = (struct node){.kind = NODE_UPSAMPLE, .upsample.factor = {2, 3}};
+    check_same(graph, graph_case_add(graph, node, "repeat", INPUTS(graph->input)));
+
+    for (int axis = 1; axis < 4; axis++) {
+        graph = graph_case_picture();
+        node = (struct node){.kind = NODE_SOFTMAX, .softmax.axis = axis};
+        check_same(graph, graph_case_add(graph, node, "softmax", INPUTS(graph->input)));
+    }
+    graph = graph_case_picture();
+    node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm.epsilon = 0.01f};
+    data = graph_case_constant(graph, "scale", -1, NUMBERS(2));
+    check_same(graph, graph_case_add(graph, node, "own statistics",
+                                     INPUTS(graph->input, data,
+                                            graph_case_constant(graph, "shift", -1, NUMBERS(2)))));
 }
 
 /* ---- The file ------------------------------------------------------------------------------- */
@@ -529,13 +577,21 @@ static void test_published_network(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolution), cmocka_unit_test(test_dense),
-        cmocka_unit_test(test_batch_norm),  cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_pools),       cmocka_unit_test(test_arithmetic),
-        cmocka_unit_test(test_rearranging), cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_names),       cmocka_unit_test(test_unused),
-        cmocka_unit_test(test_card),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_everything),  cmocka_unit_test(test_published_network),
+        cmocka_unit_test(test_convolution),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_batch_norm),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_rearranging),
+        cmocka_unit_test(test_rare_kinds),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_unused),
+        cmocka_unit_test(test_card),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_published_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
