@@ -19,30 +19,11 @@ struct convolution chains_convolution(const struct graph *graph, const struct no
                                 .groups = node->convolution.groups};
 }
 
-static bool is_output(const struct graph *graph, int tensor)
-{
-    for (int i = 0; i < graph->output_count; i++) {
-        if (graph->outputs[i] == tensor)
-            return true;
-    }
-    return false;
-}
-
-/* The one node that reads the tensor, and nobody else wants it; else -1. */
-static int only_reader(const struct graph *graph, int tensor)
-{
-    int first = graph->first_reader[tensor];
-
-    if (graph->first_reader[tensor + 1] - first != 1 || is_output(graph, tensor))
-        return -1;
-    return graph->readers[first].node;
-}
-
 /* Takes the activation behind a convolution in, if it only cuts values. */
 static void take_activation(const struct graph *graph, struct node_chain *found,
                             struct chain_link *link)
 {
-    int reader = only_reader(graph, found->output);
+    int reader = graph_only_reader(graph, found->output);
     const struct node *node = reader < 0 ? NULL : &graph->nodes[reader];
 
     if (!node || node->kind != NODE_ACTIVATION)
@@ -66,7 +47,7 @@ static bool continues(const struct graph *graph, const struct node_chain *chain,
     size_t elements = (size_t)shape_elements(&graph->tensors[chain->output].shape);
 
     return chain->output == graph->nodes[node].inputs[0] && chain->last_node < node &&
-           only_reader(graph, chain->output) == node && chain->chain.count < CHAIN_MAX_LINKS &&
+           graph_only_reader(graph, chain->output) == node && chain->chain.count < CHAIN_MAX_LINKS &&
            elements * sizeof(float) > WHOLE_BYTES;
 }
 

@@ -185,6 +185,22 @@ static void run_batch_norm(const struct shape *shape, const float *affine, const
     }
 }
 
+static void run_affine(const struct forward *forward, const struct node *node, const float *input,
+                       float *output)
+{
+    const struct shape *shape = &forward->graph->tensors[node->output].shape;
+    size_t channels = elements(forward->graph, node->inputs[1]), inner = 1;
+    size_t count = elements(forward->graph, node->output);
+
+    for (int i = node->affine.axis + 1; i < shape->rank; i++)
+        inner *= (size_t)shape->extent[i];
+    if (node->affine.axis < 0)
+        inner = count;
+    for (size_t i = 0; i < count; i += channels * inner)
+        channel_affine_run(input + i, tensor_data(forward, node->inputs[1]),
+                           tensor_data(forward, node->inputs[2]), channels, inner, output + i);
+}
+
 static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
                         float *output)
 {
@@ -237,6 +253,9 @@ static void run_node(const struct forward *forward, int index)
         break;
     case NODE_BATCH_NORM:
         run_batch_norm(shape, forward->affine[index], input, output);
+        break;
+    case NODE_AFFINE:
+        run_affine(forward, node, input, output);
         break;
     case NODE_ACTIVATION:
         activation_run(node->activation.function, node->activation.alpha, node->activation.beta,
@@ -307,6 +326,7 @@ static bool can_overflow(const struct node *node)
     case NODE_CONVOLUTION:
     case NODE_DENSE:
     case NODE_BATCH_NORM:
+    case NODE_AFFINE:
     case NODE_AVERAGE_POOL:
     case NODE_GLOBAL_AVERAGE_POOL:
     case NODE_BINARY:

@@ -265,6 +265,11 @@ static double evaluate(const struct node *node, const struct values *in, const s
         return (in[0].data[element] - in[3].data[at[1]]) /
                    sqrt(in[4].data[at[1]] + (double)node->batch_norm.epsilon) * in[1].data[at[1]] +
                in[2].data[at[1]];
+    case NODE_AFFINE: {
+        int64_t channel = node->affine.axis < 0 ? 0 : at[node->affine.axis];
+
+        return in[0].data[element] * in[1].data[channel] + in[2].data[channel];
+    }
     case NODE_ACTIVATION:
         return activate(node, in[0].data[element]);
     case NODE_MAX_POOL:
