@@ -76,20 +76,21 @@ static bool crops_beside(const struct graph *graph, const struct node *pad, int 
     return true;
 }
 
-/* Moves an affine node behind its reader, if that only moves cells. */
-static bool sink_affine(struct graph *graph, int index, int reader)
+/* Moves an affine node, or a normalisation, behind its reader, if that only moves cells. */
+static bool sink(struct graph *graph, int index, int reader)
 {
-    struct node *affine = &graph->nodes[index], *after = &graph->nodes[reader];
-    int axis = affine->affine.axis;
+    struct node *node = &graph->nodes[index], *after = &graph->nodes[reader];
+    bool affine = node->kind == NODE_AFFINE;
+    int *axis = affine ? &node->affine.axis : &node->instance_norm.axis, from = *axis;
     struct shape between = graph->tensors[after->output].shape;
 
     if (after->kind == NODE_TRANSPOSE) {
-        for (int i = 0; i < between.rank && axis >= 0; i++) {
-            if (after->transpose.permutation[i] == axis)
-                affine->affine.axis = i;
+        for (int i = 0; i < between.rank && from >= 0; i++) {
+            if (after->transpose.permutation[i] == from)
+                *axis = i;
         }
-    } else if (after->kind != NODE_PAD || !crops_beside(graph, after, axis)) {
-        return false;
+    } else if (!affine || after->kind != NODE_PAD || !crops_beside(graph, after, from)) {
+        return false; /* what is cut off counts in the statistics */
     }
     swap(graph, index, reader, &between);
     return true;
@@ -143,8 +144,8 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
     if (result != VBP_OK || *changed || reader < 0)
         return result;
     next = graph->nodes[reader].kind;
-    if (kind == NODE_AFFINE) {
-        *changed = sink_affine(graph, index, reader);
+    if (kind == NODE_AFFINE || kind == NODE_INSTANCE_NORM) {
+        *changed = sink(graph, index, reader);
     } else if (kind == NODE_TRANSPOSE && next == NODE_TRANSPOSE) {
         join_transposes(graph, &graph->nodes[index], &graph->nodes[reader]);
         *changed = true;
@@ -157,7 +158,7 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
 }
 
 /*
- * Every change takes a node out, moves an affine node towards the end, or a crop towards the
+ * Every change takes a node out, moves arithmetic towards the end, or a crop towards the
  * beginning, so it ends. But not soon in a graph that is made to take long: so changes are counted.
  */
 static int fold_nodes(struct graph *graph, VbpError *error)

@@ -13,7 +13,8 @@
  *     conv, dense -> affine      in the weights (w *= factor[out])
  *     affine -> conv             in the weights (w *= factor[in]) where the convolution pads
  *                                nothing: padding puts zeros behind the affine, not before it
- *     affine -> transpose, crop  transpose, crop -> affine: nearer to what it can join
+ *     affine -> transpose, crop  transpose, crop -> affine: nearer to what it can join; so do
+ *                                instance normalisations before a transpose
  *     transpose -> transpose     one, or none
  *     transpose -> crop          crop -> transpose: less is moved
  *

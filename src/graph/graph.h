@@ -100,7 +100,11 @@ struct node {
         } convolution;
         struct {
             float epsilon;
-        } batch_norm, instance_norm;
+        } batch_norm;
+        struct {
+            float epsilon;
+            int axis; /* of the channels: 1, but where folding moved it */
+        } instance_norm;
         struct {
             int axis; /* that factors and offsets run along; -1: C is 1, one for all */
         } affine;

@@ -384,15 +384,17 @@ static int infer_softmax(const struct graph *graph, const struct node *node, str
 static int infer_instance_norm(const struct graph *graph, const struct node *node,
                                struct shape *output, VbpError *error)
 {
+    int axis = node->instance_norm.axis;
     int result = check_input_count(node, 3, 3, error);
 
     *output = graph->tensors[node->inputs[0]].shape;
-    if (result == VBP_OK && (output->rank < 3 || output->extent[0] != 1))
+    if (result == VBP_OK &&
+        (output->rank < 3 || output->extent[0] != 1 || axis < 1 || axis >= output->rank))
         result = refuse_shape(error, "its input must be 1 x channels x picture", output);
     if (result == VBP_OK)
-        result = check_constant(graph, node->inputs[1], 1, output->extent[1], "scales", error);
+        result = check_constant(graph, node->inputs[1], 1, output->extent[axis], "scales", error);
     if (result == VBP_OK)
-        result = check_constant(graph, node->inputs[2], 1, output->extent[1], "shifts", error);
+        result = check_constant(graph, node->inputs[2], 1, output->extent[axis], "shifts", error);
     return result;
 }
 

@@ -47,8 +47,8 @@ static bool continues(const struct graph *graph, const struct node_chain *chain,
     size_t elements = (size_t)shape_elements(&graph->tensors[chain->output].shape);
 
     return chain->output == graph->nodes[node].inputs[0] && chain->last_node < node &&
-           graph_only_reader(graph, chain->output) == node && chain->chain.count < CHAIN_MAX_LINKS &&
-           elements * sizeof(float) > WHOLE_BYTES;
+           graph_only_reader(graph, chain->output) == node &&
+           chain->chain.count < CHAIN_MAX_LINKS && elements * sizeof(float) > WHOLE_BYTES;
 }
 
 static int add_convolution(struct chains *chains, const struct graph *graph,

@@ -213,6 +213,20 @@ static void run_softmax(const struct node *node, const struct shape *shape, cons
     softmax_run(input, rows, (size_t)shape->extent[node->softmax.axis], inner, output);
 }
 
+static void run_instance_norm(const struct forward *forward, const struct node *node,
+                              const float *input, float *output)
+{
+    const struct shape *shape = &forward->graph->tensors[node->output].shape;
+    size_t channels = elements(forward->graph, node->inputs[1]), inner = 1;
+
+    for (int i = node->instance_norm.axis + 1; i < shape->rank; i++)
+        inner *= (size_t)shape->extent[i];
+    instance_normalise_run(input, elements(forward->graph, node->output) / (channels * inner),
+                           channels, inner, (double)node->instance_norm.epsilon,
+                           tensor_data(forward, node->inputs[1]),
+                           tensor_data(forward, node->inputs[2]), output);
+}
+
 /* The kinds that few networks have. */
 static void run_rare_node(const struct forward *forward, const struct node *node,
                           const float *input, float *output)
@@ -229,9 +243,7 @@ static void run_rare_node(const struct forward *forward, const struct node *node
     else if (node->kind == NODE_SOFTMAX)
         run_softmax(node, shape, input, output);
     else if (node->kind == NODE_INSTANCE_NORM)
-        instance_normalise_run(
-            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
-            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
+        run_instance_norm(forward, node, input, output);
 }
 
 static void run_node(const struct forward *forward, int index)

@@ -340,6 +340,21 @@ static void what_stands_before_a_network(void **state)
     }
 }
 
+static int instance_norm(struct graph *graph, int data)
+{
+    struct node node = {.kind = NODE_INSTANCE_NORM, .instance_norm = {0.1F, 1}};
+    struct shape shape = {1, {graph->tensors[data].shape.extent[1]}};
+    int inputs[3] = {data, network_constant(graph, shape, NULL),
+                     network_constant(graph, shape, NULL)};
+    VbpError error;
+
+    node.inputs = inputs;
+    node.input_count = 3;
+    data = graph_add_node(graph, &node, NULL, &error);
+    assert_true(data >= 0);
+    return data;
+}
+
 /* A normalisation along another axis than the channels': no transposition is left. */
 static void between_transpositions(void **state)
 {
@@ -350,14 +365,15 @@ static void between_transpositions(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         data = network_transpose(graph, data, 0, 2, 1, 3);
-        data = network_batch_norm(graph, data);
+        data = i ? network_batch_norm(graph, data) : instance_norm(graph, data);
         data = network_relu(graph, network_transpose(graph, data, 0, 2, 1, 3));
         data = network_convolution(graph, data, 4, window_square(3, 1, 1), 1, true);
     }
     network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
     folded = check_fold(graph);
     assert_int_equal(count_of(folded, NODE_TRANSPOSE), 0);
-    assert_int_equal(count_of(folded, NODE_AFFINE), 2);
+    assert_int_equal(count_of(folded, NODE_AFFINE), 1);
+    assert_int_equal(count_of(folded, NODE_INSTANCE_NORM), 1);
     graph_destroy(&folded);
     graph_destroy(&graph);
 }
@@ -390,7 +406,8 @@ static void random_moves(void **state)
                     data = crop(graph, data, random_between(2, 3), random_between(2, 3));
                 break;
             case 3:
-                data = network_batch_norm(graph, data);
+                data = random_chance(0.5) ? network_batch_norm(graph, data)
+                                          : instance_norm(graph, data);
                 break;
             default:
                 data = arithmetic(graph, (enum binary)random_between(0, 3), data,
