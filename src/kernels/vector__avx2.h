@@ -125,4 +125,62 @@ VECTOR_INLINE vector vector_most(vector a, vector b)
     return _mm256_max_ps(a, b);
 }
 
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), a);
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, limit, _CMP_GT_OQ));
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/*
+ * a * 2^n for integers -252 <= n <= 254; NaN where a is. In two steps, since a float holds 2^n from
+ * -126 to 127 only.
+ */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    const __m256i bias = _mm256_set1_epi32(127);
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+    __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
+
+    return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+/*
+ * rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows: pairs of floats of two rows, of
+ * four rows, then the halves of the registers.
+ */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector pair[8], four[8];
+
+    VECTOR_UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        rows[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+        rows[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+    }
+}
+
 #endif

@@ -117,4 +117,62 @@ VECTOR_INLINE vector vector_most(vector a, vector b)
     return _mm512_max_ps(a, b);
 }
 
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    return _mm512_abs_ps(a);
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, limit, _CMP_GT_OQ), no, yes);
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* a * 2^n for integers -252 <= n <= 254; NaN where one of them is. */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/*
+ * rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows: pairs of floats of two rows, of
+ * four rows, then quarters of the registers, twice.
+ */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector pair[16], four[16];
+
+    VECTOR_UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        pair[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 16; i += 4) {
+        four[i] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        four[i + 1] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        four[i + 2] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        four[i + 3] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    /* four[4 q + i] quarter k now holds columns 4 k + i of rows 4 q to 4 q + 3. */
+    VECTOR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        vector even_low = _mm512_shuffle_f32x4(four[i], four[4 + i], 0x88);
+        vector odd_low = _mm512_shuffle_f32x4(four[i], four[4 + i], 0xdd);
+        vector even_high = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0x88);
+        vector odd_high = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0xdd);
+
+        rows[i] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+        rows[4 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+        rows[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+        rows[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+    }
+}
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "kernels/vector.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define VECTOR_TARGET
@@ -11,6 +12,7 @@
 #define VECTOR_WIDTH  4
 
 typedef float vector __attribute__((vector_size(16)));
+typedef uint32_t vector_bits __attribute__((vector_size(16)));
 
 VECTOR_INLINE vector vector_load(const float *from)
 {
@@ -125,6 +127,55 @@ VECTOR_INLINE vector vector_most(vector a, vector b)
     for (int i = 0; i < VECTOR_WIDTH; i++)
         a[i] = a[i] > b[i] ? a[i] : b[i];
     return a;
+}
+
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] < 0 ? -a[i] : a[i];
+    return a;
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] > limit[i] ? yes[i] : no[i];
+    return a;
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    const vector steps_of_1 = vector_broadcast(0x1.8p23F);
+
+    return a + steps_of_1 - steps_of_1;
+}
+
+/*
+ * a * 2^n for integers -252 <= n <= 254; NaN where one of them is. In two steps, since a float
+ * holds 2^n from -126 to 127 only.
+ */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    const vector steps_of_1 = vector_broadcast(0x1.8p23F);
+    vector half = vector_round(n * 0.5F);
+    vector_bits first = ((vector_bits)(half + steps_of_1) + 127) << 23;
+    vector_bits second = ((vector_bits)(n - half + steps_of_1) + 127) << 23;
+    vector bad = n - n;
+
+    return a * (vector)first * (vector)second + bad;
+}
+
+/* rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows. */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+
+    rows[0] = (vector){a[0], b[0], c[0], d[0]};
+    rows[1] = (vector){a[1], b[1], c[1], d[1]};
+    rows[2] = (vector){a[2], b[2], c[2], d[2]};
+    rows[3] = (vector){a[3], b[3], c[3], d[3]};
 }
 
 #endif
