@@ -61,9 +61,9 @@ struct convolution_flat_run {
     int input_rows;     /* the height, or less: a ring */
     float *output;      /* the same */
     int output_rows;
-    float least, most; /* results are cut to this range: -INFINITY, INFINITY for all of them */
-    float *average;    /* height x width: mean over channels of the results; NULL: not wanted */
-    int average_end;   /* which is stored up to this row */
+    struct flat_activation activation;
+    float *average;  /* height x width: mean over channels of the results; NULL: not wanted */
+    int average_end; /* which is stored up to this row */
 };
 
 /*

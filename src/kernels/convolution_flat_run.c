@@ -104,6 +104,8 @@ static void run_tile(const struct convolution_flat *flat, struct flat_tile *tile
         channels = even_part(outputs - first, flat->kernels->channels);
         tile->bias = flat->bias + first;
         tile->output = output + first * tile->plane;
+        if (tile->activation->slope)
+            tile->slope = tile->activation->slope + first;
         tile->first = first == 0;
         tile->last = first + channels == outputs;
         flat->kernels->run(tile, vectors, channels);
@@ -140,8 +142,7 @@ bool convolution_flat_run(const struct convolution_flat *flat,
     float sums[2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH], check[FLAT_MAX_WIDTH] = {0};
     struct flat_tile tile = {.offset = flat->offset,
                              .pairs = flat->pairs,
-                             .least = run->least,
-                             .most = run->most,
+                             .activation = &run->activation,
                              .segments = flat->segments,
                              .plane = (size_t)run->output_rows * width,
                              .next_row = width,

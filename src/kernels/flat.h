@@ -33,6 +33,21 @@
  */
 enum flat_list { FLAT_BOTH, FLAT_CROSS, FLAT_UPPER, FLAT_LOWER, FLAT_LISTS };
 
+/* What is done with a sum before it is stored. */
+enum flat_function {
+    FLAT_CUT,   /* to least .. most */
+    FLAT_SLOPE, /* x < 0: times its channel's slope */
+    FLAT_ELU    /* beta * (x > 0 ? x : alpha * (exp(x) - 1)) */
+};
+
+struct flat_activation {
+    enum flat_function function;
+    float least, most; /* -INFINITY, INFINITY: nothing is done */
+    float alpha, beta;
+    const float *slope;
+    float negative; /* an average takes negative values so many times: 1, 0, or -1 for magnitudes */
+};
+
 /* Lanes first to end - 1 of a vector are cells of output row `row` (pairs: and of the one below);
  * lane i belongs to output[offset + i]. */
 struct flat_segment {
@@ -42,13 +57,14 @@ struct flat_segment {
 };
 
 struct flat_tile {
-    const float *input;        /* at the tile's first position */
-    const int32_t *offset;     /* per tap, list by list: where its floats lie, from input on */
-    size_t taps[FLAT_LISTS];   /* of each list */
-    bool pairs;                /* all lists, two rows */
-    const float *weights;      /* taps x channels */
-    const float *bias;         /* per channel */
-    float least, most;         /* results are cut to this range */
+    const float *input;      /* at the tile's first position */
+    const int32_t *offset;   /* per tap, list by list: where its floats lie, from input on */
+    size_t taps[FLAT_LISTS]; /* of each list */
+    bool pairs;              /* all lists, two rows */
+    const float *weights;    /* taps x channels */
+    const float *bias;       /* per channel */
+    const struct flat_activation *activation;
+    const float *slope;        /* of the first channel; FLAT_SLOPE only */
     const int32_t *segment_of; /* segments of vector v: segment_of[v] .. segment_of[v + 1] - 1 */
     const struct flat_segment *segments;
     int32_t average_rows; /* the same of the average */

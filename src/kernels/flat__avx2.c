@@ -4,6 +4,7 @@
 #ifdef __x86_64__
 
 #include "kernels/vector__avx2.h"
+#include "kernels/vector_math.h"
 
 #define FLAT_CHANNELS      4
 #define FLAT_FOR_SHAPES(X) FLAT_TO_4(X, 1) FLAT_TO_4(X, 2) FLAT_TO_4(X, 3)
