@@ -137,7 +137,7 @@ static int add_convolution(struct chains *chains, const struct graph *graph,
 
     if (!weights || (node->input_count == 3 && !bias))
         return VBP_OK;
-    if (!convolution_flat_create(&link.flat, &convolution, options->kernels->flat, ROWS_CHEAPEST,
+    if (!convolution_flat_create(&link.flat, &convolution, options->kernels->flat, WAY_CHEAPEST,
                                  weights, bias))
         return error_out_of_memory(error);
     if (!link.flat)

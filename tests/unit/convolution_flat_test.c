@@ -58,16 +58,16 @@ static bool fit(struct convolution *convolution)
     return true;
 }
 
-static void describe(const struct convolution *convolution, const char *kind, int rows, char *text,
+static void describe(const struct convolution *convolution, const char *kind, int way, char *text,
                      size_t size)
 {
     const struct window_sizes *sizes = &convolution->sizes;
     const struct window *window = &convolution->window;
 
     snprintf(text, size,
-             "%s rows %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d stride %d,%d dilation %d,%d "
+             "%s way %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d stride %d,%d dilation %d,%d "
              "pad %d,%d %d,%d",
-             kind, rows, sizes->input_channels, sizes->input_height, sizes->input_width,
+             kind, way, sizes->input_channels, sizes->input_height, sizes->input_width,
              sizes->output_channels, sizes->output_height, sizes->output_width, window->kernel[0],
              window->kernel[1], window->stride[0], window->stride[1], window->dilation[0],
              window->dilation[1], window->pad_begin[0], window->pad_begin[1], window->pad_end[0],
@@ -132,7 +132,7 @@ static void check_results(const struct picture *picture, const float *got, const
 
 /* One way on one level; 1 if there is such a way. */
 static int check_way(const struct kernels *kernels, const struct picture *picture,
-                     enum convolution_rows rows, const float *input, const float *want)
+                     enum convolution_way way, const float *input, const float *want)
 {
     const struct convolution *convolution = &picture->convolution;
     const struct window_sizes *sizes = &convolution->sizes;
@@ -142,11 +142,11 @@ static int check_way(const struct kernels *kernels, const struct picture *pictur
     float *got, *average, *scratch;
     char what[200];
 
-    assert_true(convolution_flat_create(&flat, convolution, kernels->flat, rows, picture->weights,
+    assert_true(convolution_flat_create(&flat, convolution, kernels->flat, way, picture->weights,
                                         picture->bias));
     if (!flat)
         return 0;
-    describe(convolution, kernels->name, (int)rows, what, sizeof(what));
+    describe(convolution, kernels->name, (int)way, what, sizeof(what));
     got = guarded_floats(output_size(convolution));
     average = guarded_floats(plane);
     scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
@@ -185,9 +185,9 @@ static int check_convolution(struct convolution convolution)
     picture.slope = guarded_random((size_t)convolution.sizes.output_channels, -1, 1);
     picture.activation = random_activation(picture.slope);
     for (size_t level = 0; kernels_list(level); level++) {
-        for (int rows = ROWS_CHEAPEST; rows <= ROWS_IN_PAIRS; rows++)
+        for (int way = WAY_CHEAPEST; way < WAY_COUNT; way++)
             cases +=
-                check_way(kernels_list(level), &picture, (enum convolution_rows)rows, input, want);
+                check_way(kernels_list(level), &picture, (enum convolution_way)way, input, want);
     }
     guarded_free(picture.weights);
     guarded_free(picture.slope);
@@ -261,13 +261,13 @@ static void nan_and_infinity_are_found(void **state)
     input = guarded_random(input_size(&convolution), -1, 1);
     output = guarded_floats(output_size(&convolution));
     for (size_t level = 0; kernels_list(level); level++) {
-        for (int rows = ROWS_ALONE; rows <= ROWS_IN_PAIRS; rows++) {
+        for (int way = WAY_WIDE; way < WAY_COUNT; way++) {
             struct convolution_flat *flat;
             struct convolution_flat_run run = {input, 11, output, 9, {.most = INFINITY}, NULL, 0};
             float *scratch;
 
             assert_true(convolution_flat_create(&flat, &convolution, kernels_list(level)->flat,
-                                                (enum convolution_rows)rows, weights, NULL));
+                                                (enum convolution_way)way, weights, NULL));
             assert_non_null(flat);
             scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
             for (int i = 0; i < 60; i++) {
@@ -406,12 +406,13 @@ static void check_chain(struct chain_case *chain, const struct kernels *kernels)
                                   .average = chain->average[i]};
         const struct picture *picture = &chain->link[i];
 
-        assert_true(convolution_flat_create(&link.flat, &picture->convolution, kernels->flat,
-                                            random_chance(0.5) ? ROWS_ALONE : ROWS_CHEAPEST,
-                                            picture->weights, picture->bias));
+        assert_true(convolution_flat_create(
+            &link.flat, &picture->convolution, kernels->flat,
+            (enum convolution_way)random_between(WAY_CHEAPEST, WAY_COUNT - 1), picture->weights,
+            picture->bias));
         if (!link.flat)
             assert_true(convolution_flat_create(&link.flat, &picture->convolution, kernels->flat,
-                                                ROWS_ALONE, picture->weights, picture->bias));
+                                                WAY_WIDE, picture->weights, picture->bias));
         assert_non_null(link.flat);
         assert_true(convolution_chain_add(&made, &link));
     }
