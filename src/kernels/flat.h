@@ -101,11 +101,17 @@ enum flat_blend {
 
 struct flat_rows {
     enum flat_blend blend;
-    const float *row[FLAT_MAX_ROWS];
-    size_t count;        /* floats of each */
-    int stride;          /* <= FLAT_MAX_STRIDE */
-    float *to;           /* row of the first plane */
-    size_t plane;        /* from one plane to the next */
+    size_t channels;                 /* each a few rows of input: of `row`, */
+    const float *row[FLAT_MAX_ROWS]; /* those of the first channel, */
+    size_t next_row[FLAT_MAX_ROWS];  /* and so much further on for each one after it; 0: the same */
+    size_t count;                    /* floats of each */
+    int stride;                      /* <= FLAT_MAX_STRIDE */
+    float *to;                       /* row of the first plane */
+    size_t next_to;                  /* from one channel to the next */
+    size_t plane;                    /* from one plane to the next */
+    size_t phase;                    /* from the plane of one phase of the columns to the next */
+    size_t pitch;                    /* floats of a row of a plane */
+    size_t before, behind;           /* so many of them, at most, are to be 0, not made of input */
     const size_t *start; /* cell i of a row goes to to[start[i % stride] + i / stride] */
 };
 
