@@ -1,0 +1,14 @@
+/* The loops of planes.h in plain C. */
+#include "kernels/planes.h"
+
+#include "kernels/map.h"
+#include "kernels/pool.h"
+#include "kernels/vector__c.h"
+
+#include <string.h>
+
+#include "kernels/planes.inc"
+
+#include "kernels/planes_window.inc"
+
+const struct planes planes__c = PLANES_ALL;
