@@ -56,6 +56,10 @@ struct planes {
      * summed in double, but for a few units in the last place of the mean magnitude. */
     void (*global_average)(const float *input, size_t channels, size_t plane, float *output);
 
+    /* As instance_normalise_run, with sums as good as in double. output may be the input. */
+    bool (*normalise)(const float *input, size_t channels, size_t plane, double epsilon,
+                      const float *scale, const float *shift, float *output);
+
     /* output[column][row] = input[row][column]; both dense, and apart from each other. */
     void (*transpose)(const float *input, size_t rows, size_t columns, float *output);
 

@@ -7,11 +7,14 @@
 #include "kernels/pool.h"
 #include "kernels/vector__avx2.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/planes.inc"
 
 #include "kernels/planes_window.inc"
+
+#include "kernels/planes_average.inc"
 
 const struct planes planes__avx2 = PLANES_ALL;
 

@@ -5,10 +5,13 @@
 #include "kernels/pool.h"
 #include "kernels/vector__c.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/planes.inc"
 
 #include "kernels/planes_window.inc"
+
+#include "kernels/planes_average.inc"
 
 const struct planes planes__c = PLANES_ALL;

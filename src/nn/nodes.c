@@ -1,7 +1,6 @@
 /* The nodes of a forward pass, one at a time: all that chains of convolutions do not do. */
 #include "kernels/convolution.h"
 #include "kernels/dense.h"
-#include "kernels/normalise.h"
 #include "kernels/upsample.h"
 #include "nn/forward_state.h"
 
@@ -225,10 +224,6 @@ static void run_rare_node(const struct forward *forward, const struct node *node
                      (size_t)node->upsample.factor[0], (size_t)node->upsample.factor[1], output);
     else if (node->kind == NODE_SOFTMAX)
         run_softmax(node, shape, input, output);
-    else if (node->kind == NODE_INSTANCE_NORM)
-        instance_normalise_run(
-            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
-            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
 }
 
 void node_average(const struct forward *forward, int tensor)
@@ -336,12 +331,12 @@ static void run_unchecked(const struct forward *forward, const struct node *node
     case NODE_PAD:
     case NODE_UPSAMPLE:
     case NODE_SOFTMAX:
-    case NODE_INSTANCE_NORM:
         run_rare_node(forward, node, input, output);
         break;
     case NODE_BATCH_NORM:
     case NODE_ACTIVATION:
     case NODE_BINARY:
+    case NODE_INSTANCE_NORM:
     case NODE_RESHAPE:
     case NODE_IDENTITY:
     case NODE_KIND_COUNT:
@@ -371,6 +366,10 @@ bool node_run(const struct forward *forward, int index)
                                 elements(graph, node->output));
     case NODE_BINARY:
         return run_binary(forward, node, output);
+    case NODE_INSTANCE_NORM:
+        return planes->normalise(
+            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
+            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
     default:
         run_unchecked(forward, node, input, output);
         return (!can_overflow(node) && !reads_constant(graph, node)) ||

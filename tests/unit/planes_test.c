@@ -4,6 +4,7 @@
  */
 #include "kernels/dispatch.h"
 #include "kernels/map.h"
+#include "kernels/normalise.h"
 #include "kernels/pool.h"
 #include "support/numbers.h"
 
@@ -461,6 +462,51 @@ static void global_averages(void **state)
     assert_true(cases > 40);
 }
 
+static void check_normalise(const struct kernels *kernels, size_t plane, float centre, bool spoiled)
+{
+    float *input = guarded_random(4 * plane, centre - 1, centre + 1);
+    float *scale = guarded_random(4, 0.5F, 2), *shift = guarded_random(4, -1, 1);
+    float *want = guarded_floats(4 * plane), *got = guarded_floats(4 * plane);
+    bool finite;
+
+    for (size_t i = 0; i < plane; i++)
+        input[i] = centre; /* no variance at all */
+    if (spoiled)
+        input[2 * plane + plane / 2] = plane % 2 ? NAN : INFINITY;
+    instance_normalise_run(input, 4, plane, 1e-3, scale, shift, want);
+    finite = kernels->planes->normalise(input, 4, plane, 1e-3, scale, shift, got);
+    for (size_t i = 0; i < 4 * plane; i++) {
+        if (isfinite(want[i]))
+            /* A factor of up to 2 / sqrt(1e-3) on the rounding of the mean. */
+            check_close((double)got[i], (double)want[i], 64 * 4 * (double)FLT_EPSILON,
+                        "normalised");
+        else
+            assert_false(isfinite(got[i]));
+    }
+    assert_int_equal(finite, all_finite(want, 4 * plane));
+    kernels->planes->normalise(input, 4, plane, 1e-3, scale, shift, input);
+    check_array(input, got, 4 * plane, 0, "normalised in place", kernels->name);
+    guarded_free(input);
+    guarded_free(scale);
+    guarded_free(shift);
+    guarded_free(want);
+    guarded_free(got);
+}
+
+static void normalising(void **state)
+{
+    static const float centres[] = {0, 1, -3, 100};
+    int cases = 0;
+
+    (void)state;
+    for (size_t level = 0; kernels_list(level); level++) {
+        for (size_t turn = 0; turn < 4 * LENGTHS; turn++, cases++)
+            check_normalise(kernels_list(level), lengths[turn % LENGTHS], centres[turn / LENGTHS],
+                            random_chance(0.3));
+    }
+    assert_true(cases > 100);
+}
+
 /* ---- Layout --------------------------------------------------------------------------------- */
 
 static void transposes(void **state)
@@ -533,6 +579,7 @@ int main(void)
         cmocka_unit_test(global_averages),
         cmocka_unit_test(transposes),
         cmocka_unit_test(channel_averages),
+        cmocka_unit_test(normalising),
     };
 
     return cmocka_run_group_tests(tests, random_setup, NULL);
