@@ -93,21 +93,62 @@ static void prepare_block(const struct convolution_flat *flat,
     }
 }
 
-/* All channels of a few vectors, block after block. */
-static void run_tile(const struct convolution_flat *flat, struct flat_tile *tile, size_t vectors,
-                     float *output)
+/* All channels of a few vectors, or columns, tile after tile. */
+static void run_tiles(const struct convolution_flat *flat, struct flat_tile *tile, size_t part,
+                      float *output)
 {
-    size_t outputs = (size_t)flat->convolution.sizes.output_channels;
+    size_t outputs = (size_t)flat->convolution.sizes.output_channels, all = whole_channels(flat);
 
     tile->weights = flat->weights;
-    for (size_t first = 0, channels; first < outputs; first += channels) {
-        channels = even_part(outputs - first, flat->kernels->channels);
+    for (size_t first = 0, channels; first < all; first += channels) {
+        channels = tile_channels(flat, first);
         tile->bias = flat->bias + first;
         tile->output = output + first * tile->plane;
+        if (tile->activation->slope)
+            tile->slope = tile->activation->slope + first;
         tile->first = first == 0;
-        tile->last = first + channels == outputs;
-        flat->kernels->run(tile, vectors, channels);
+        tile->last = first + channels == all;
+        if (flat->deep) {
+            tile->channels = first + channels < outputs ? channels : outputs - first;
+            flat->kernels->run_deep(tile, part, channels / flat->kernels->width);
+        } else {
+            flat->kernels->run(tile, part, channels);
+        }
         tile->weights += channels * flat->tap_count;
+    }
+}
+
+static void run_wide(const struct convolution_flat *flat, struct flat_tile *tile, int steps,
+                     float *output, const float *scratch)
+{
+    size_t vectors = convolution_flat_vectors(flat, steps), part;
+
+    for (size_t v = 0; v < vectors; v += part) {
+        part = even_part(vectors - v, FLAT_MAX_VECTORS);
+        tile->input = scratch + v * flat->kernels->width;
+        tile->segment_of = flat->segment_of + v;
+        run_tiles(flat, tile, part, output);
+    }
+}
+
+static void run_deep(const struct convolution_flat *flat, const struct flat_tile *block, int steps,
+                     float *output, const float *scratch)
+{
+    size_t width = (size_t)flat->convolution.sizes.output_width, part;
+    struct flat_tile tile = *block;
+
+    for (int step = 0; step < steps; step++) {
+        int row = step * rows_of_step(flat);
+        size_t at = (size_t)row * width;
+
+        tile.rows = block->rows - row;
+        tile.average_rows = block->average_rows - row;
+        for (size_t x = 0; x < width; x += part) {
+            part = even_part(width - x, flat->columns);
+            tile.input = scratch + (size_t)step * flat->pitch + x;
+            tile.average = block->average ? block->average + at + x : NULL;
+            run_tiles(flat, &tile, part, output + at + x);
+        }
     }
 }
 
@@ -117,17 +158,14 @@ static void run_block(const struct convolution_flat *flat, const struct convolut
 {
     int steps = (tile->rows + rows_of_step(flat) - 1) / rows_of_step(flat);
     size_t width = (size_t)flat->convolution.sizes.output_width;
-    size_t vectors = convolution_flat_vectors(flat, steps), part;
     float *output = run->output + (size_t)(row % run->output_rows) * width + x;
 
     prepare_block(flat, run, x, row / rows_of_step(flat), steps, scratch);
     tile->average = run->average ? run->average + (size_t)row * width + x : NULL;
-    for (size_t v = 0; v < vectors; v += part) {
-        part = even_part(vectors - v, FLAT_MAX_VECTORS);
-        tile->input = scratch + v * flat->kernels->width;
-        tile->segment_of = flat->segment_of + v;
-        run_tile(flat, tile, part, output);
-    }
+    if (flat->deep)
+        run_deep(flat, tile, steps, output, scratch);
+    else
+        run_wide(flat, tile, steps, output, scratch);
 }
 
 bool convolution_flat_run(const struct convolution_flat *flat,
@@ -140,8 +178,7 @@ bool convolution_flat_run(const struct convolution_flat *flat,
     float sums[2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH], check[FLAT_MAX_WIDTH] = {0};
     struct flat_tile tile = {.offset = flat->offset,
                              .pairs = flat->pairs,
-                             .least = run->least,
-                             .most = run->most,
+                             .activation = &run->activation,
                              .segments = flat->segments,
                              .plane = (size_t)run->output_rows * width,
                              .next_row = width,

@@ -57,8 +57,8 @@ struct planes {
     void (*global_average)(const float *input, size_t channels, size_t plane, float *output);
 
     /* As instance_normalise_run, with sums as good as in double. output may be the input. */
-    bool (*normalise)(const float *input, size_t channels, size_t plane, double epsilon,
-                      const float *scale, const float *shift, float *output);
+    bool (*normalise)(struct planes_shape shape, double epsilon, const float *scale,
+                      const float *shift, const float *input, float *output);
 
     /* output[column][row] = input[row][column]; both dense, and apart from each other. */
     void (*transpose)(const float *input, size_t rows, size_t columns, float *output);

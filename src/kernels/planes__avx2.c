@@ -4,6 +4,7 @@
 #ifdef __x86_64__
 
 #include "kernels/map.h"
+#include "kernels/normalise.h"
 #include "kernels/pool.h"
 #include "kernels/vector__avx2.h"
 

@@ -2,6 +2,7 @@
 #include "kernels/planes.h"
 
 #include "kernels/map.h"
+#include "kernels/normalise.h"
 #include "kernels/pool.h"
 #include "kernels/vector__c.h"
 

@@ -90,14 +90,18 @@ VECTOR_INLINE float vector_sum(vector a)
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
-VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
-    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
     vector low = _mm256_permute2f128_ps(a, b, 0x20), high = _mm256_permute2f128_ps(a, b, 0x31);
 
     *even = _mm256_shuffle_ps(low, high, 0x88);
     *odd = _mm256_shuffle_ps(low, high, 0xdd);
+}
+
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
 /* The same backwards. */
@@ -198,15 +202,6 @@ VECTOR_INLINE vector vector_minimum(vector a, vector b)
 VECTOR_INLINE vector vector_first(vector a, size_t count)
 {
     return _mm256_and_ps(a, _mm256_castsi256_ps(lanes(count)));
-}
-
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors. */
-VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
-{
-    vector low = _mm256_permute2f128_ps(a, b, 0x20), high = _mm256_permute2f128_ps(a, b, 0x31);
-
-    *even = _mm256_shuffle_ps(low, high, 0x88);
-    *odd = _mm256_shuffle_ps(low, high, 0xdd);
 }
 
 /*

@@ -80,15 +80,19 @@ VECTOR_INLINE float vector_sum(vector a)
     return _mm512_reduce_add_ps(a);
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
-VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
     const __m512i evens =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
 
     *even = _mm512_permutex2var_ps(a, evens, b);
     *odd = _mm512_permutex2var_ps(a, _mm512_or_si512(evens, _mm512_set1_epi32(1)), b);
+}
+
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
 /* The same backwards. */
@@ -190,16 +194,6 @@ VECTOR_INLINE vector vector_minimum(vector a, vector b)
 VECTOR_INLINE vector vector_first(vector a, size_t count)
 {
     return _mm512_maskz_mov_ps((__mmask16)((1u << count) - 1), a);
-}
-
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors. */
-VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
-{
-    const __m512i evens =
-        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-
-    *even = _mm512_permutex2var_ps(a, evens, b);
-    *odd = _mm512_permutex2var_ps(a, _mm512_or_si512(evens, _mm512_set1_epi32(1)), b);
 }
 
 /*

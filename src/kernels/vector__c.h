@@ -95,11 +95,16 @@ VECTOR_INLINE float vector_sum(vector a)
     return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
+{
+    *even = (vector){a[0], a[2], b[0], b[2]};
+    *odd = (vector){a[1], a[3], b[1], b[3]};
+}
+
 VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
 {
-    *even = (vector){from[0], from[2], from[4], from[6]};
-    *odd = (vector){from[1], from[3], from[5], from[7]};
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
 /* The same backwards. */
@@ -199,13 +204,6 @@ VECTOR_INLINE vector vector_first(vector a, size_t count)
     for (size_t i = count; i < VECTOR_WIDTH; i++)
         a[i] = 0;
     return a;
-}
-
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors. */
-VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
-{
-    *even = (vector){a[0], a[2], b[0], b[2]};
-    *odd = (vector){a[1], a[3], b[1], b[3]};
 }
 
 /* Floats 0, 3, 6 ..., 1, 4, 7 ... and 2, 5, 8 ... of three vectors that lie together. */

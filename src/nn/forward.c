@@ -202,8 +202,13 @@ int forward_create(struct forward **forward, const struct graph *graph,
     if (result == VBP_OK)
         result = team_create(&f->team, options->threads > 1 ? options->threads : 1, error);
     if (result == VBP_OK)
-        result = chains_find(&f->chains, graph, f->kernels,
-                             options->keep_all || options->time_nodes, f->average_of, error);
+        result = chains_find(
+            &f->chains, graph,
+            &(struct chains_options){.kernels = f->kernels,
+                                     .keep_all = options->keep_all || options->time_nodes,
+                                     .average = f->average_of,
+                                     .kind = options->average},
+            error);
     if (result == VBP_OK)
         result = plan_make(&f->plan, graph, f->chains.keep_until, options->keep_all, error);
     if (result == VBP_OK)

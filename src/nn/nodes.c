@@ -197,6 +197,18 @@ static void run_dense(const struct forward *forward, const struct node *node, co
                   tensor_data(forward, node->inputs[1]), bias, output);
 }
 
+/* An array as outer x channels x inner, the axis being the channels'; -1: channels is 1. */
+static struct planes_shape split_at(const struct shape *shape, int axis)
+{
+    struct planes_shape split = {1, axis < 0 ? 1 : (size_t)shape->extent[axis], 1};
+
+    for (int i = axis + 1; i < shape->rank; i++)
+        split.inner *= (size_t)shape->extent[i];
+    for (int i = 0; i < axis; i++)
+        split.outer *= (size_t)shape->extent[i];
+    return split;
+}
+
 static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
                         float *output)
 {
@@ -259,6 +271,7 @@ static bool can_overflow(const struct node *node)
     case NODE_CONVOLUTION:
     case NODE_DENSE:
     case NODE_BATCH_NORM:
+    case NODE_AFFINE:
     case NODE_AVERAGE_POOL:
     case NODE_GLOBAL_AVERAGE_POOL:
     case NODE_ACTIVATION:
@@ -334,6 +347,7 @@ static void run_unchecked(const struct forward *forward, const struct node *node
         run_rare_node(forward, node, input, output);
         break;
     case NODE_BATCH_NORM:
+    case NODE_AFFINE:
     case NODE_ACTIVATION:
     case NODE_BINARY:
     case NODE_INSTANCE_NORM:
@@ -356,10 +370,13 @@ bool node_run(const struct forward *forward, int index)
 
     switch (node->kind) {
     case NODE_BATCH_NORM:
-        channels = (struct planes_shape){(size_t)shape->extent[0], (size_t)shape->extent[1],
-                                         plane_size(shape)};
+        channels = split_at(shape, 1);
         return planes->affine(channels, affine, affine + channels.channels, -INFINITY, INFINITY,
                               input, output);
+    case NODE_AFFINE:
+        return planes->affine(
+            split_at(shape, node->affine.axis), tensor_data(forward, node->inputs[1]),
+            tensor_data(forward, node->inputs[2]), -INFINITY, INFINITY, input, output);
     case NODE_ACTIVATION:
         return planes->activate(node->activation.function, node->activation.alpha,
                                 node->activation.beta, input, output,
@@ -367,9 +384,10 @@ bool node_run(const struct forward *forward, int index)
     case NODE_BINARY:
         return run_binary(forward, node, output);
     case NODE_INSTANCE_NORM:
-        return planes->normalise(
-            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
-            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
+        return planes->normalise(split_at(shape, node->instance_norm.axis),
+                                 (double)node->instance_norm.epsilon,
+                                 tensor_data(forward, node->inputs[1]),
+                                 tensor_data(forward, node->inputs[2]), input, output);
     default:
         run_unchecked(forward, node, input, output);
         return (!can_overflow(node) && !reads_constant(graph, node)) ||
