@@ -105,7 +105,9 @@ void transpose_run(int rank, const int64_t *extent, const float *input, const in
     do {
         const float *row = input + offset_of(rank, index, stride);
 
-        for (int64_t i = 0; i < width; i++)
+        if (step == 1)
+            memcpy(output, row, (size_t)width * sizeof(float));
+        for (int64_t i = 0; i < width && step != 1; i++)
             output[i] = row[i * step];
         output += width;
     } while (next_row(rank, extent, index));
