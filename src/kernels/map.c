@@ -97,18 +97,19 @@ static void find_rows(const struct map_scale_up *scale_up, const float *map, int
 {
     const struct window *window = &scale_up->window;
     int most = (source->kernel + source->stride - 1) / source->stride, dilation;
-    int kernel = map_kernel(window, 0, &dilation);
+    int kernel = map_kernel(window, 0, &dilation), stride = window->stride[0];
+    int bottom = y + window->pad_begin[0], reach = (kernel - 1) * dilation;
+    int first = bottom > reach ? (bottom - reach + stride - 1) / stride : 0;
+    int last = bottom / stride;
 
     most = most < MAP_MAX_ROWS ? most : MAP_MAX_ROWS;
     source->count = 0;
     for (int i = 0; i < MAP_MAX_ROWS; i++)
         source->rows[i] = scratch;
-    for (int k = 0; k < kernel; k++) {
-        int at = y + window->pad_begin[0] - k * dilation;
-
-        if (at >= 0 && at % window->stride[0] == 0 && at / window->stride[0] < scale_up->map_height)
-            add_row(source, most, map + (size_t)(at / window->stride[0]) * source->width,
-                    scratch + source->width);
+    last = last < scale_up->map_height ? last : scale_up->map_height - 1;
+    for (int j = last; j >= first; j--) {
+        if (dilation == 1 || (bottom - j * stride) % dilation == 0)
+            add_row(source, most, map + (size_t)j * source->width, scratch + source->width);
     }
 }
 
