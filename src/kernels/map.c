@@ -1,6 +1,7 @@
 #include "kernels/map.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static float rectify(float value, VbpAverage kind)
@@ -69,62 +70,60 @@ static int map_kernel(const struct window *window, int axis, int *dilation)
     return kernel;
 }
 
-/*
- * The scratch: a line of the map's width between zeros, as far as windows reach beyond it, and a
- * row of the output.
- */
-struct line {
-    size_t before, length, row;
-};
-
-static struct line line_of(const struct map_scale_up *scale_up)
-{
-    const struct window *window = &scale_up->window;
-    size_t map_width = (size_t)scale_up->map_width, width = (size_t)scale_up->output_width;
-    size_t last = (width + (size_t)window->pad_begin[1]) / (size_t)window->stride[1];
-    struct line line;
-    int dilation;
-    int kernel = map_kernel(window, 1, &dilation);
-
-    line.before = (size_t)(kernel - 1) * (size_t)dilation;
-    line.length = line.before + (last > map_width ? last : map_width) + (size_t)4 * MAP_MAX_WIDTH;
-    line.row = width + (size_t)3 * MAP_MAX_WIDTH;
-    return line;
-}
-
+/* A row of zeros, and one for a sum of rows. */
 size_t map_scale_up_scratch(const struct map_scale_up *scale_up)
 {
-    struct line line = line_of(scale_up);
-
-    return line.length + line.row;
+    return 2 * (size_t)scale_up->map_width;
 }
 
-/* The sum of the map's rows that touch row y of the output. */
-static void sum_rows(const struct map_rows *kernels, const struct map_scale_up *scale_up,
-                     const float *map, int y, float *sum)
+/* Adds a row to the source; once that has `most` of them, the last place is that of a sum. */
+static void add_row(struct map_source *source, int most, const float *row, float *sum)
+{
+    if (source->count < most) {
+        source->rows[source->count++] = row;
+        return;
+    }
+    if (source->rows[most - 1] != sum) {
+        memcpy(sum, source->rows[most - 1], source->width * sizeof(float));
+        source->rows[most - 1] = sum;
+    }
+    for (size_t i = 0; i < source->width; i++)
+        sum[i] += row[i];
+}
+
+/* Takes the map's rows that touch row y of the output. */
+static void find_rows(const struct map_scale_up *scale_up, const float *map, int y,
+                      struct map_source *source, float *scratch)
 {
     const struct window *window = &scale_up->window;
-    const float *rows[8];
-    size_t count = 0, width = (size_t)scale_up->map_width;
-    bool first = true;
-    int dilation;
-    int kernel = map_kernel(window, 0, &dilation);
+    int most = (source->kernel + source->stride - 1) / source->stride, dilation;
+    int kernel = map_kernel(window, 0, &dilation), stride = window->stride[0];
+    int bottom = y + window->pad_begin[0], reach = (kernel - 1) * dilation;
+    int first = bottom > reach ? (bottom - reach + stride - 1) / stride : 0;
+    int last = bottom / stride;
 
-    for (int k = 0; k < kernel; k++) {
-        int at = y + window->pad_begin[0] - k * dilation;
-
-        if (at < 0 || at % window->stride[0] != 0 || at / window->stride[0] >= scale_up->map_height)
-            continue;
-        if (count == sizeof(rows) / sizeof(rows[0])) {
-            kernels->sum(rows, count, width, sum);
-            rows[0] = sum;
-            count = 1;
-            first = false;
-        }
-        rows[count++] = map + (size_t)(at / window->stride[0]) * width;
+    most = most < MAP_MAX_ROWS ? most : MAP_MAX_ROWS;
+    source->count = 0;
+    for (int i = 0; i < MAP_MAX_ROWS; i++)
+        source->rows[i] = scratch;
+    last = last < scale_up->map_height ? last : scale_up->map_height - 1;
+    for (int j = last; j >= first; j--) {
+        if (dilation == 1 || (bottom - j * stride) % dilation == 0)
+            add_row(source, most, map + (size_t)j * source->width, scratch + source->width);
     }
-    if (count > 0 || first)
-        kernels->sum(rows, count, width, sum);
+}
+
+static struct map_range range_of(const struct map_lanes *lanes)
+{
+    struct map_range range = {lanes->least[0], lanes->most[0]};
+
+    for (int i = 0; i < MAP_MAX_WIDTH; i++) {
+        if (isnan(lanes->bad[i]))
+            return (struct map_range){NAN, NAN};
+        range.least = lanes->least[i] < range.least ? lanes->least[i] : range.least;
+        range.most = lanes->most[i] > range.most ? lanes->most[i] : range.most;
+    }
+    return range;
 }
 
 struct map_range map_scale_up_run(const struct map_rows *kernels,
@@ -133,23 +132,30 @@ struct map_range map_scale_up_run(const struct map_rows *kernels,
                                   const float *even_columns, const float *average)
 {
     const struct window *window = &scale_up->window;
-    struct line line = line_of(scale_up);
     size_t width = (size_t)scale_up->output_width;
-    float *sum = scratch + line.before, *row = scratch + line.length, bad = 0;
-    struct map_range range = {INFINITY, -INFINITY};
-    int dilation;
-    int kernel = map_kernel(window, 1, &dilation);
+    struct map_source source = {.width = (size_t)scale_up->map_width,
+                                .stride = window->stride[1],
+                                .shift = window->pad_begin[1]};
+    map_scale_row *scale_row;
+    struct map_lanes range;
 
-    memset(scratch, 0, line.length * sizeof(float));
-    for (int y = 0; y < scale_up->output_height; y++, output += width) {
-        sum_rows(kernels, scale_up, map, y, sum);
-        kernels->spread(sum, kernel, dilation, window->stride[1], window->pad_begin[1], width, row);
-        kernels->finish(row, even_rows ? even_rows[y] : 1, even_columns,
-                        average ? average + (size_t)y * width : NULL, width, output, &range, &bad);
+    source.kernel = map_kernel(window, 1, &source.dilation);
+    scale_row = kernels->find(source.kernel, source.dilation, source.stride, source.shift);
+    for (int i = 0; i < MAP_MAX_WIDTH; i++) {
+        range.least[i] = INFINITY;
+        range.most[i] = -INFINITY;
+        range.bad[i] = 0;
     }
-    if (isnan(bad))
-        range.least = range.most = NAN;
-    return range;
+    memset(scratch, 0, source.width * sizeof(float));
+    for (int y = 0; y < scale_up->output_height; y++, output += width) {
+        const struct map_finish finish = {.row_factor = even_rows ? even_rows[y] : 1,
+                                          .factors = even_columns,
+                                          .average = average ? average + (size_t)y * width : NULL};
+
+        find_rows(scale_up, map, y, &source, scratch);
+        scale_row(&source, &finish, width, output, &range);
+    }
+    return range_of(&range);
 }
 
 void map_scale_up_counts(const struct map_scale_up *scale_up, int axis, float *reciprocal)

@@ -16,6 +16,11 @@
 void map_average(const float *data, size_t channels, size_t cells, size_t channel_stride,
                  size_t cell_stride, VbpAverage kind, float *average);
 
+/* The least and the greatest value of a map. */
+struct map_range {
+    float least, most;
+};
+
 /*
  * The transposed convolution with all-ones weights and the geometry of `window`, cut to the exact
  * size of the input that the window slid over (DESIGN 6.1, rule 3; section III-B of the paper):

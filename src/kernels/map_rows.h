@@ -3,8 +3,7 @@
  * its scaling to 0..1. One version for each instruction set.
  *
  *     rows of the map that touch a row of output      map[j - 1] + map[j] + ...
- *       -> their sum between zeros                    0 0 s s s s s s s 0 0
- *       -> sums of its cells that touch each cell     one sum for each phase of the stride
+ *       -> sums of its cells that touch each cell     one for each phase of the stride
  *       -> times what evens out, times the average    output
  */
 #ifndef VBP_KERNELS_MAP_ROWS_H
@@ -15,30 +14,40 @@
 
 #define MAP_MAX_WIDTH 16 /* floats of the widest vector */
 
-/* The least and the greatest of some values. */
-struct map_range {
-    float least, most;
+/* The least and the greatest of some values, lane by lane; a kernel uses as many lanes as its
+ * vectors have. */
+struct map_lanes {
+    float least[MAP_MAX_WIDTH], most[MAP_MAX_WIDTH];
+    float bad[MAP_MAX_WIDTH]; /* 0, NaN from the first NaN or infinity on */
 };
 
+/*
+ * The rows of a map that touch a row of the output, and how its columns do: cell i those at
+ * i * stride - shift + k * dilation, for k < kernel.
+ */
+#define MAP_MAX_ROWS 5
+struct map_source {
+    const float *rows[MAP_MAX_ROWS]; /* all can be read; those from `count` on are zeros */
+    int count;                       /* at most kernel / stride, rounded up */
+    size_t width;
+    int kernel, dilation, stride, shift; /* kernel >= stride, shift >= 0 */
+};
+
+/* What cells are multiplied by: row_factor * factors[x] * average[x], without those that are NULL
+ * (row_factor belongs to factors). */
+struct map_finish {
+    float row_factor;
+    const float *factors, *average;
+};
+
+/* to[x] = (the sum of all cells that touch x) * what `finish` says, for x < width; widens the range
+ * to all of them. */
+typedef void map_scale_row(const struct map_source *source, const struct map_finish *finish,
+                           size_t width, float *to, struct map_lanes *range);
+
 struct map_rows {
-    /* sum[i] = rows[0][i] + ... + rows[count - 1][i] for i < width; count may be 0. Writes up to
-     * MAP_MAX_WIDTH floats behind. */
-    void (*sum)(const float *const *rows, size_t count, size_t width, float *sum);
-
-    /*
-     * to[x] = sum over k < kernel of from[(x + shift - k * dilation) / stride], where that division
-     * leaves no rest, for x < width. from holds zeros (kernel - 1) * dilation cells in front of it
-     * and behind as far as that reaches, with 3 * MAP_MAX_WIDTH floats that can be read; to has
-     * room for 3 * MAP_MAX_WIDTH floats more.
-     */
-    void (*spread)(const float *from, int kernel, int dilation, int stride, int shift, size_t width,
-                   float *to);
-
-    /* to[i] = from[i] * row_factor * factors[i] * average[i], without those that are NULL
-     * (row_factor belongs to factors). Widens the range to all of to; bad becomes NaN with one of
-     * them. */
-    void (*finish)(const float *from, float row_factor, const float *factors, const float *average,
-                   size_t width, float *to, struct map_range *range, float *bad);
+    /* The fastest one for sources of this kernel, dilation, stride and shift. */
+    map_scale_row *(*find)(int kernel, int dilation, int stride, int shift);
 
     /* output[i] = (map[i] - least) / range */
     void (*normalise)(const float *map, size_t cells, float least, float range, float *output);

@@ -7,6 +7,6 @@
 
 #include "kernels/map_rows.inc"
 
-const struct map_rows map_rows__avx2 = {map_sum, map_spread, map_finish, map_normalise_rows};
+const struct map_rows map_rows__avx2 = {map_find, map_normalise_rows};
 
 #endif

@@ -5,4 +5,4 @@
 
 #include "kernels/map_rows.inc"
 
-const struct map_rows map_rows__c = {map_sum, map_spread, map_finish, map_normalise_rows};
+const struct map_rows map_rows__c = {map_find, map_normalise_rows};

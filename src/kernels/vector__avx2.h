@@ -39,6 +39,21 @@ VECTOR_INLINE void vector_store_part(float *to, vector a, size_t count)
     _mm256_maskstore_ps(to, lanes(count), a);
 }
 
+/* The first `count` lanes of a, the others of b. */
+VECTOR_INLINE vector vector_keep(vector a, vector b, size_t count)
+{
+    return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(lanes(count)));
+}
+
+/* The last lane of `before`, then a without its last lane. */
+VECTOR_INLINE vector vector_after(vector before, vector a)
+{
+    __m256 half = _mm256_permute2f128_ps(before, a, 0x21);
+
+    return _mm256_castsi256_ps(
+        _mm256_alignr_epi8(_mm256_castps_si256(a), _mm256_castps_si256(half), 12));
+}
+
 VECTOR_INLINE vector vector_broadcast(float value)
 {
     return _mm256_set1_ps(value);
@@ -104,13 +119,13 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards. */
-VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     vector low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
 
-    vector_store(to, _mm256_permute2f128_ps(low, high, 0x20));
-    vector_store(to + VECTOR_WIDTH, _mm256_permute2f128_ps(low, high, 0x31));
+    *first = _mm256_permute2f128_ps(low, high, 0x20);
+    *second = _mm256_permute2f128_ps(low, high, 0x31);
 }
 
 VECTOR_INLINE vector vector_divide(vector a, vector b)

@@ -32,6 +32,19 @@ VECTOR_INLINE void vector_store_part(float *to, vector a, size_t count)
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), a);
 }
 
+/* The first `count` lanes of a, the others of b. */
+VECTOR_INLINE vector vector_keep(vector a, vector b, size_t count)
+{
+    return _mm512_mask_mov_ps(b, (__mmask16)((1u << count) - 1), a);
+}
+
+/* The last lane of `before`, then a without its last lane. */
+VECTOR_INLINE vector vector_after(vector before, vector a)
+{
+    return _mm512_castsi512_ps(
+        _mm512_alignr_epi32(_mm512_castps_si512(a), _mm512_castps_si512(before), 15));
+}
+
 VECTOR_INLINE vector vector_broadcast(float value)
 {
     return _mm512_set1_ps(value);
@@ -95,14 +108,13 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards. */
-VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 
-    vector_store(to, _mm512_permutex2var_ps(even, low, odd));
-    vector_store(to + VECTOR_WIDTH,
-                 _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd));
+    *first = _mm512_permutex2var_ps(even, low, odd);
+    *second = _mm512_permutex2var_ps(even, _mm512_add_epi32(low, _mm512_set1_epi32(8)), odd);
 }
 
 VECTOR_INLINE vector vector_divide(vector a, vector b)

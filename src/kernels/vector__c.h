@@ -42,6 +42,20 @@ VECTOR_INLINE void vector_store_part(float *to, vector a, size_t count)
         to[i] = a[i];
 }
 
+/* The first `count` lanes of a, the others of b. */
+VECTOR_INLINE vector vector_keep(vector a, vector b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        b[i] = a[i];
+    return b;
+}
+
+/* The last lane of `before`, then a without its last lane. */
+VECTOR_INLINE vector vector_after(vector before, vector a)
+{
+    return (vector){before[3], a[0], a[1], a[2]};
+}
+
 VECTOR_INLINE vector vector_broadcast(float value)
 {
     return (vector){value, value, value, value};
@@ -107,11 +121,11 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards. */
-VECTOR_INLINE void vector_store_joined(float *to, vector even, vector odd)
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
-    vector_store(to, (vector){even[0], odd[0], even[1], odd[1]});
-    vector_store(to + VECTOR_WIDTH, (vector){even[2], odd[2], even[3], odd[3]});
+    *first = (vector){even[0], odd[0], even[1], odd[1]};
+    *second = (vector){even[2], odd[2], even[3], odd[3]};
 }
 
 VECTOR_INLINE vector vector_divide(vector a, vector b)

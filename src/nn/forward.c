@@ -18,22 +18,6 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static int check_averages(const struct forward *forward, VbpError *error)
-{
-    const struct graph *graph = forward->graph;
-
-    for (int i = 0; i < graph->level_count; i++) {
-        const struct tensor *level = &graph->tensors[graph->levels[i]];
-        size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
-
-        if (!forward->kernels->planes->finite(forward->average[i], cells))
-            return error_set(error, VBP_ERROR_NUMERIC,
-                             "the sum over the channels of '%s' exceeds what a float holds",
-                             level->name);
-    }
-    return VBP_OK;
-}
-
 static int blame(const struct forward *forward, int index, VbpError *error)
 {
     const struct node *node = &forward->graph->nodes[index];
@@ -105,7 +89,7 @@ int forward_run(struct forward *forward, VbpError *error)
         if (forward->seconds)
             forward->seconds[i] = seconds_now() - started;
     }
-    return forward->options.level_averages ? check_averages(forward, error) : VBP_OK;
+    return VBP_OK;
 }
 
 /* More than any network that runs on frames of a video needs, and less than machines have. */
@@ -263,6 +247,22 @@ const float *forward_tensor(const struct forward *forward, int tensor)
 const float *forward_level_average(const struct forward *forward, int level)
 {
     return forward->average[level];
+}
+
+int forward_check_averages(const struct forward *forward, VbpError *error)
+{
+    const struct graph *graph = forward->graph;
+
+    for (int i = 0; i < graph->level_count; i++) {
+        const struct tensor *level = &graph->tensors[graph->levels[i]];
+        size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
+
+        if (!forward->kernels->planes->finite(forward->average[i], cells))
+            return error_set(error, VBP_ERROR_NUMERIC,
+                             "the sum over the channels of '%s' exceeds what a float holds",
+                             level->name);
+    }
+    return VBP_OK;
 }
 
 const double *forward_node_seconds(const struct forward *forward)

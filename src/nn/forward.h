@@ -36,8 +36,14 @@ int forward_run(struct forward *forward, VbpError *error);
 /* The tensor's values after a run: outputs and constants always, the rest with keep_all. */
 const float *forward_tensor(const struct forward *forward, int tensor);
 
-/* Channel average of a level, height x width floats; needs level_averages. */
+/*
+ * Channel average of a level, height x width floats; needs level_averages. The sum over the
+ * channels may exceed what a float holds, though each of them is finite: then
+ * forward_check_averages says so. A run leaves that to whoever reads the averages, as it would have
+ * to read all of them again.
+ */
 const float *forward_level_average(const struct forward *forward, int level);
+int forward_check_averages(const struct forward *forward, VbpError *error);
 
 /*
  * Seconds that each node of the graph took in the last run, with what is made of its output (the

@@ -569,8 +569,13 @@ int visualbackprop_run(struct visualbackprop *walk, const struct forward *forwar
     const struct buffer *last = &walk->buffers[walk->map_of[walk->graph->input]];
     float minimum, maximum;
 
-    if (!run_steps(walk, forward, false))
+    if (!run_steps(walk, forward, false)) {
+        int result = forward_check_averages(forward, error);
+
+        if (result != VBP_OK)
+            return result;
         run_steps(walk, forward, true);
+    }
     if (ends_with_scaling(walk)) {
         minimum = last->range.least;
         maximum = last->range.most;

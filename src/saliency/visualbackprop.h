@@ -22,7 +22,8 @@ int visualbackprop_create(struct visualbackprop **walk, const struct graph *grap
                           VbpError *error);
 void visualbackprop_destroy(struct visualbackprop **walk);
 
-/* Makes the mask from the level averages of the last forward_run. VBP_ERROR_NUMERIC on overflow. */
+/* Makes the mask from the level averages of the last forward_run. VBP_ERROR_NUMERIC on overflow, of
+ * an average too. */
 int visualbackprop_run(struct visualbackprop *walk, const struct forward *forward, VbpError *error);
 
 /*

@@ -65,31 +65,38 @@ static void nan_stays_in_averages(void **state)
 
 /* ---- Scaling up ----------------------------------------------------------------------------- */
 
+/* The cell of the map whose window touches `position` with the kernel's cell k; -1: none. */
+static int toucher(const struct map_scale_up *s, int axis, int position, int k)
+{
+    const struct window *window = &s->window;
+    bool holes = window->kernel[axis] < window->stride[axis];
+    int at = position + window->pad_begin[axis] - k * (holes ? 1 : window->dilation[axis]);
+    int cells = axis == 0 ? s->map_height : s->map_width;
+
+    if (at < 0 || at % window->stride[axis] != 0 || at / window->stride[axis] >= cells)
+        return -1;
+    return at / window->stride[axis];
+}
+
 /* Windows that touch a cell, and the sum of their map cells: by definition, in two dimensions. */
 static double touch(const struct map_scale_up *s, const float *map, int y, int x, int *windows)
 {
     const struct window *window = &s->window;
-    int kernel[2], dilation[2];
+    int kernel[2];
     double sum = 0;
 
     *windows = 0;
-    for (int axis = 0; axis < 2; axis++) {
-        bool holes = window->kernel[axis] < window->stride[axis];
+    for (int axis = 0; axis < 2; axis++)
+        kernel[axis] = window->kernel[axis] < window->stride[axis] ? window->stride[axis]
+                                                                   : window->kernel[axis];
+    for (int ky = 0; ky < kernel[0]; ky++) {
+        for (int kx = 0; kx < kernel[1]; kx++) {
+            int j = toucher(s, 0, y, ky), i = toucher(s, 1, x, kx);
 
-        kernel[axis] = holes ? window->stride[axis] : window->kernel[axis];
-        dilation[axis] = holes ? 1 : window->dilation[axis];
-    }
-    for (int j = 0; j < s->map_height; j++) {
-        for (int i = 0; i < s->map_width; i++) {
-            for (int ky = 0; ky < kernel[0]; ky++) {
-                for (int kx = 0; kx < kernel[1]; kx++) {
-                    if (j * window->stride[0] - window->pad_begin[0] + ky * dilation[0] != y ||
-                        i * window->stride[1] - window->pad_begin[1] + kx * dilation[1] != x)
-                        continue;
-                    ++*windows;
-                    sum += (double)map[j * s->map_width + i];
-                }
-            }
+            if (j < 0 || i < 0)
+                continue;
+            ++*windows;
+            sum += (double)map[j * s->map_width + i];
         }
     }
     return sum;
@@ -142,6 +149,27 @@ static void check_scale_up(const struct map_rows *kernels, const struct map_scal
     guarded_free(columns);
 }
 
+static void check_levels_agree(const struct map_scale_up *s)
+{
+    size_t cells = (size_t)s->output_height * (size_t)s->output_width;
+    float *map = guarded_random((size_t)s->map_height * (size_t)s->map_width, -1, 1);
+    float *average = guarded_random(cells, 0, 1);
+    float *scratch = guarded_floats(map_scale_up_scratch(s));
+    float *first = guarded_floats(cells), *output = guarded_floats(cells);
+
+    map_scale_up_run(kernels_list(0)->map_rows, s, map, first, scratch, NULL, NULL, average);
+    for (size_t k = 1; kernels_list(k); k++) {
+        map_scale_up_run(kernels_list(k)->map_rows, s, map, output, scratch, NULL, NULL, average);
+        for (size_t i = 0; i < cells; i++)
+            check_close((double)output[i], (double)first[i], 0, "other kernels");
+    }
+    guarded_free(map);
+    guarded_free(average);
+    guarded_free(scratch);
+    guarded_free(first);
+    guarded_free(output);
+}
+
 static void scaling_up_is_as_defined(void **state)
 {
     int cases = 0;
@@ -177,6 +205,34 @@ static void scaling_up_is_as_defined(void **state)
         }
     }
     assert_true(cases > 300);
+}
+
+/* Square windows of steering networks, of which most have loops of their own: around the edges of
+ * their vectors. Each level of kernels gives the very same. */
+static void windows_of_steering_networks(void **state)
+{
+    static const int windows[][2] = {{1, 1}, {2, 1}, {3, 1}, {5, 1}, {2, 2}, {3, 2},
+                                     {4, 2}, {5, 2}, {7, 2}, {8, 4}, {11, 4}};
+
+    (void)state;
+    for (size_t w = 0; w < sizeof(windows) / sizeof(windows[0]); w++) {
+        int kernel = windows[w][0], stride = windows[w][1];
+
+        for (int width = kernel; width < 150; width += width % 16 < 2 || width % 16 > 13 ? 1 : 4) {
+            int pad = random_between(0, 1) * random_between(0, kernel + 2);
+            int room = width + 2 * pad - kernel;
+            struct map_scale_up s = {
+                {{kernel, kernel}, {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}},
+                (kernel + 2 + 2 * pad - kernel) / stride + 1,
+                room / stride + 1,
+                kernel + 2,
+                width};
+
+            for (size_t k = 0; kernels_list(k); k++)
+                check_scale_up(kernels_list(k)->map_rows, &s);
+            check_levels_agree(&s);
+        }
+    }
 }
 
 /* A strided 1x1 is spread over its stride; the row and the column behind it are touched by none. */
@@ -319,6 +375,7 @@ int main(void)
         cmocka_unit_test(averages_of_both_layouts),
         cmocka_unit_test(nan_stays_in_averages),
         cmocka_unit_test(scaling_up_is_as_defined),
+        cmocka_unit_test(windows_of_steering_networks),
         cmocka_unit_test(strided_pointwise_leaves_no_holes),
         cmocka_unit_test(products),
         cmocka_unit_test(products_beyond_floats),

@@ -397,6 +397,45 @@ static void deep_networks(void **state)
     check_deep(1e4F, true);
 }
 
+/* Four channels of 2e38 each are finite, their sum is not; also where the map from above is 0. */
+static void sums_over_channels_that_overflow(void **state)
+{
+    (void)state;
+    for (int zeros = 0; zeros < 2; zeros++) {
+        struct graph *graph = network_begin();
+        int data = network_convolution(graph, network_input(graph, 1, 3, 5), 4,
+                                       window_square(1, 1, 0), 1, false);
+        float *weights = graph->tensors[graph->nodes[0].inputs[1]].values;
+        struct forward *forward;
+        struct visualbackprop *walk;
+        VbpError error = {0};
+
+        for (int i = 0; i < 4; i++)
+            weights[i] = 1;
+        data = network_relu(graph, data);
+        if (zeros) {
+            data = network_convolution(graph, data, 2, window_square(1, 1, 0), 1, false);
+            memset(graph->tensors[graph->nodes[2].inputs[1]].values, 0, 8 * sizeof(float));
+            data = network_relu(graph, data);
+        }
+        network_finish(graph, network_flatten(graph, data));
+        forward = network_forward(graph, false, VBP_AVERAGE_POSITIVE);
+        for (int i = 0; i < 15; i++)
+            forward_input(forward)[i] = 2e38F;
+        assert_int_equal(forward_run(forward, &error), VBP_OK);
+        assert_int_equal(visualbackprop_create(&walk, graph, false, &error), VBP_OK);
+        assert_int_equal(visualbackprop_run(walk, forward, &error), VBP_ERROR_NUMERIC);
+        assert_non_null(strstr(error.message, "sum over the channels"));
+        for (int i = 0; i < 15; i++)
+            forward_input(forward)[i] = (float)i;
+        assert_int_equal(forward_run(forward, &error), VBP_OK);
+        assert_int_equal(visualbackprop_run(walk, forward, &error), VBP_OK);
+        visualbackprop_destroy(&walk);
+        forward_destroy(&forward);
+        graph_destroy(&graph);
+    }
+}
+
 /* The same memory serves frame after frame, also after one whose products left the floats. */
 static void frames_do_not_depend_on_each_other(void **state)
 {
@@ -435,6 +474,7 @@ int main(void)
         cmocka_unit_test(constant_maps_are_all_zeros),
         cmocka_unit_test(networks_without_levels),
         cmocka_unit_test(deep_networks),
+        cmocka_unit_test(sums_over_channels_that_overflow),
         cmocka_unit_test(frames_do_not_depend_on_each_other),
     };
 
