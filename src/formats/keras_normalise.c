@@ -277,7 +277,7 @@ static int emit_own(struct keras_call *call, int axis, const struct statistics *
 {
     const struct shape shape = call->loader->graph->tensors[call->output.tensor].shape;
     struct node norm = {.kind = NODE_INSTANCE_NORM,
-                        .instance_norm.epsilon = (float)statistics->epsilon};
+                        .instance_norm = {(float)statistics->epsilon, 1}};
     struct node turn = {.kind = NODE_TRANSPOSE};
     struct node reshape = {.kind = NODE_RESHAPE};
     bool flat = shape.rank < 3, turned = axis != 1;

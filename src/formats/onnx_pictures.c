@@ -236,6 +236,7 @@ int onnx_instance_normalization(const struct onnx_operation *operation, VbpError
     int inputs[3];
     int result;
 
+    node.instance_norm.axis = 1;
     node.instance_norm.epsilon = 1e-5f;
     result = onnx_attribute_float(operation, "epsilon", &node.instance_norm.epsilon, error);
     for (size_t i = 0; i < 3 && result == VBP_OK; i++) {

@@ -367,6 +367,7 @@ int onnx_put_graph_node(struct onnx_writer *writer, const struct node *node, Vbp
     case NODE_IDENTITY:
         put_same(writer, node, "Identity");
         return VBP_OK;
+    case NODE_AFFINE: /* no file has it, nor then the graph as it was read */
     case NODE_KIND_COUNT:
         break;
     }

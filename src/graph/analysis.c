@@ -67,8 +67,8 @@ static struct axes untransposed_axes(const struct node *node, struct axes axes)
 static bool keeps_picture(const struct node *node)
 {
     return node->kind == NODE_ACTIVATION || node->kind == NODE_IDENTITY ||
-           node->kind == NODE_BATCH_NORM || node->kind == NODE_BINARY ||
-           node->kind == NODE_CONCAT || node->kind == NODE_SOFTMAX ||
+           node->kind == NODE_BATCH_NORM || node->kind == NODE_AFFINE ||
+           node->kind == NODE_BINARY || node->kind == NODE_CONCAT || node->kind == NODE_SOFTMAX ||
            node->kind == NODE_INSTANCE_NORM;
 }
 

@@ -1,28 +1,9 @@
 #include "graph/fold.h"
 
 #include "base/memory.h"
-#include "kernels/elementwise.h"
+#include "graph/fold_affine.h"
 
-#include <string.h>
-
-static bool is_output(const struct graph *graph, int tensor)
-{
-    for (int i = 0; i < graph->output_count; i++) {
-        if (graph->outputs[i] == tensor)
-            return true;
-    }
-    return false;
-}
-
-/* The only node that reads the tensor, or NULL where others do or it is an output. */
-static struct node *only_reader(struct graph *graph, int tensor)
-{
-    int first = graph->first_reader[tensor];
-
-    if (graph->first_reader[tensor + 1] != first + 1 || is_output(graph, tensor))
-        return NULL;
-    return &graph->nodes[graph->readers[first].node];
-}
+#define CHANGES_PER_NODE 2
 
 /* Lets every reader of `from`, and the outputs, read `to` instead. */
 static void redirect(struct graph *graph, int from, int to)
@@ -56,7 +37,7 @@ static int drop_identities(struct graph *graph, VbpError *error)
         const struct node *node = &graph->nodes[i];
         int from = node->output, to = node->inputs[0];
 
-        if (node->kind != NODE_IDENTITY || is_output(graph, from) ||
+        if (node->kind != NODE_IDENTITY || graph_is_output(graph, from) ||
             (readers[from] > 1 && readers[to] > 1))
             continue;
         redirect(graph, from, to);
@@ -66,178 +47,150 @@ static int drop_identities(struct graph *graph, VbpError *error)
     return VBP_OK;
 }
 
-/* factor and offset of a batch normalisation: 2 x channels floats, to be freed; NULL no memory. */
-static float *normalisation(const struct graph *graph, const struct node *norm, size_t channels)
+/* Two nodes of which the second is the only reader of the first change places: x -> a -> b -> y
+ * becomes x -> b -> a -> y. What lies between them has the shape `between` then. */
+static void swap(struct graph *graph, int first, int second, const struct shape *between)
 {
-    float *factor = memory_aligned_array(2 * channels, sizeof(float));
+    struct node a = graph->nodes[first], b = graph->nodes[second];
+    int x = a.inputs[0], t = a.output, y = b.output;
 
-    if (factor)
-        channel_affine_prepare(
-            graph->tensors[norm->inputs[1]].values, graph->tensors[norm->inputs[2]].values,
-            graph->tensors[norm->inputs[3]].values, graph->tensors[norm->inputs[4]].values,
-            (double)norm->batch_norm.epsilon, channels, factor, factor + channels);
-    return factor;
+    graph->tensors[t].shape = *between;
+    a.inputs[0] = t;
+    a.output = y;
+    b.inputs[0] = x;
+    b.output = t;
+    graph->nodes[first] = b;
+    graph->nodes[second] = a;
 }
 
-static bool one_reader(const struct graph *graph, int tensor)
+/* Only cuts off, and nothing along the axis. */
+static bool crops_beside(const struct graph *graph, const struct node *pad, int axis)
 {
-    return graph->first_reader[tensor + 1] == graph->first_reader[tensor] + 1;
-}
+    int rank = graph->tensors[pad->output].shape.rank;
 
-/* Gives the node weights and biases of its own, zeros where it had no bias. */
-static int own_weights(struct graph *graph, struct node *node, VbpError *error)
-{
-    int outputs = (int)graph->tensors[node->inputs[1]].shape.extent[0];
-    struct shape bias_shape = {.rank = 1, .extent = {outputs}};
-    bool has_bias = node->input_count == 3;
-    int weights = node->inputs[1], bias = has_bias ? node->inputs[2] : -1;
-    int *inputs = memory_array(3, sizeof(int));
-    float *zeros = memory_array((size_t)outputs, sizeof(float));
-    int result = VBP_OK;
-
-    if (!inputs || !zeros) {
-        result = error_out_of_memory(error);
-        goto done;
+    for (int i = 0; i < rank; i++) {
+        if (pad->pad.begin[i] > 0 || pad->pad.end[i] > 0 ||
+            (i == axis && (pad->pad.begin[i] < 0 || pad->pad.end[i] < 0)))
+            return false;
     }
-    if (!one_reader(graph, weights))
-        weights =
-            graph_add_constant(graph, graph->tensors[weights].name, &graph->tensors[weights].shape,
-                               graph->tensors[weights].values, error);
-    if (weights >= 0 && (!has_bias || !one_reader(graph, bias)))
-        bias = graph_add_constant(graph, has_bias ? graph->tensors[bias].name : NULL, &bias_shape,
-                                  has_bias ? graph->tensors[bias].values : zeros, error);
-    if (weights < 0 || bias < 0) {
-        result = weights < 0 ? weights : bias;
-        goto done;
-    }
-    inputs[0] = node->inputs[0];
-    inputs[1] = weights;
-    inputs[2] = bias;
-    free(node->inputs);
-    node->inputs = inputs;
-    node->input_count = 3;
-    inputs = NULL;
-done:
-    free(inputs);
-    free(zeros);
-    return result;
+    return true;
 }
 
-/* y = factor * (W x + b) + offset */
-static int fold_after(struct graph *graph, struct node *layer, const struct node *norm,
-                      VbpError *error)
+/* Moves an affine node, or a normalisation, behind its reader, if that only moves cells. */
+static bool sink(struct graph *graph, int index, int reader)
 {
-    int result = own_weights(graph, layer, error);
-    struct tensor *weights, *bias;
-    float *factor, *offset;
-    size_t outputs, row;
+    struct node *node = &graph->nodes[index], *after = &graph->nodes[reader];
+    bool affine = node->kind == NODE_AFFINE;
+    int *axis = affine ? &node->affine.axis : &node->instance_norm.axis, from = *axis;
+    struct shape between = graph->tensors[after->output].shape;
 
-    if (result != VBP_OK)
-        return result;
-    weights = &graph->tensors[layer->inputs[1]];
-    bias = &graph->tensors[layer->inputs[2]];
-    outputs = (size_t)weights->shape.extent[0];
-    row = (size_t)shape_elements(&weights->shape) / outputs;
-    factor = normalisation(graph, norm, outputs);
-    if (!factor)
-        return error_out_of_memory(error);
-    offset = factor + outputs;
-    for (size_t o = 0; o < outputs; o++) {
-        for (size_t i = 0; i < row; i++)
-            weights->values[o * row + i] *= factor[o];
-        bias->values[o] = (float)((double)bias->values[o] * (double)factor[o] + (double)offset[o]);
-    }
-    redirect(graph, norm->output, layer->output);
-    free(factor);
-    return VBP_OK;
-}
-
-/* y = W (factor * x + offset) + b */
-static int fold_before(struct graph *graph, const struct node *norm, struct node *layer,
-                       VbpError *error)
-{
-    int result = own_weights(graph, layer, error);
-    struct tensor *weights, *bias;
-    float *factor, *offset;
-    size_t outputs, channels, cells, groups, channels_all;
-
-    if (result != VBP_OK)
-        return result;
-    weights = &graph->tensors[layer->inputs[1]];
-    bias = &graph->tensors[layer->inputs[2]];
-    outputs = (size_t)weights->shape.extent[0];
-    channels = (size_t)weights->shape.extent[1];
-    cells = (size_t)(weights->shape.extent[2] * weights->shape.extent[3]);
-    groups = (size_t)layer->convolution.groups;
-    channels_all = channels * groups;
-    factor = normalisation(graph, norm, channels_all);
-    if (!factor)
-        return error_out_of_memory(error);
-    offset = factor + channels_all;
-    for (size_t o = 0; o < outputs; o++) {
-        size_t first = o / (outputs / groups) * channels;
-        double sum = (double)bias->values[o];
-
-        for (size_t c = 0; c < channels; c++) {
-            float *kernel = weights->values + (o * channels + c) * cells;
-
-            for (size_t i = 0; i < cells; i++) {
-                sum += (double)kernel[i] * (double)offset[first + c];
-                kernel[i] *= factor[first + c];
-            }
+    if (after->kind == NODE_TRANSPOSE) {
+        for (int i = 0; i < between.rank && from >= 0; i++) {
+            if (after->transpose.permutation[i] == from)
+                *axis = i;
         }
-        bias->values[o] = (float)sum;
+    } else if (!affine || after->kind != NODE_PAD || !crops_beside(graph, after, from)) {
+        return false; /* what is cut off counts in the statistics */
     }
-    layer->inputs[0] = norm->inputs[0];
-    free(factor);
+    swap(graph, index, reader, &between);
+    return true;
+}
+
+static void join_transposes(struct graph *graph, const struct node *first, struct node *second)
+{
+    int rank = graph->tensors[second->output].shape.rank;
+    bool moves = false;
+
+    for (int i = 0; i < rank; i++) {
+        int *axis = &second->transpose.permutation[i];
+
+        *axis = first->transpose.permutation[*axis];
+        moves = moves || *axis != i;
+    }
+    second->inputs[0] = first->inputs[0];
+    if (!moves)
+        second->kind = NODE_IDENTITY;
+}
+
+/* Moves a crop before the transposition that it reads. */
+static void raise_crop(struct graph *graph, int transpose, int crop)
+{
+    const int *permutation = graph->nodes[transpose].transpose.permutation;
+    struct node *pad = &graph->nodes[crop];
+    struct shape between = graph->tensors[pad->output].shape, before = between;
+    int64_t begin[SHAPE_MAX_RANK], end[SHAPE_MAX_RANK];
+
+    for (int i = 0; i < between.rank; i++) {
+        before.extent[permutation[i]] = between.extent[i];
+        begin[permutation[i]] = pad->pad.begin[i];
+        end[permutation[i]] = pad->pad.end[i];
+    }
+    for (int i = 0; i < between.rank; i++) {
+        pad->pad.begin[i] = begin[i];
+        pad->pad.end[i] = end[i];
+    }
+    swap(graph, transpose, crop, &before);
+}
+
+/* Does what can be done with a node and its reader. *changed: then the graph is to be finished. */
+static int fold_node(struct graph *graph, int index, bool *changed, VbpError *error)
+{
+    enum node_kind kind = graph->nodes[index].kind, next;
+    int reader = graph_only_reader(graph, graph->nodes[index].output), result = VBP_OK;
+
+    *changed = false;
+    if (kind == NODE_AFFINE)
+        result = fold_affine(graph, index, changed, error);
+    if (result != VBP_OK || *changed || reader < 0)
+        return result;
+    next = graph->nodes[reader].kind;
+    if (kind == NODE_AFFINE || kind == NODE_INSTANCE_NORM) {
+        *changed = sink(graph, index, reader);
+    } else if (kind == NODE_TRANSPOSE && next == NODE_TRANSPOSE) {
+        join_transposes(graph, &graph->nodes[index], &graph->nodes[reader]);
+        *changed = true;
+    } else if (kind == NODE_TRANSPOSE && next == NODE_PAD &&
+               crops_beside(graph, &graph->nodes[reader], -1)) {
+        raise_crop(graph, index, reader);
+        *changed = true;
+    }
     return VBP_OK;
 }
 
-static bool pads_nothing(const struct window *window)
+/*
+ * Every change takes a node out, moves arithmetic towards the end, or a crop towards the
+ * beginning, so it ends. But not soon in a graph that is made to take long: so changes are counted.
+ */
+static int fold_nodes(struct graph *graph, VbpError *error)
 {
-    return window->pad_begin[0] == 0 && window->pad_begin[1] == 0 && window->pad_end[0] == 0 &&
-           window->pad_end[1] == 0;
-}
+    int left = graph->node_count * CHANGES_PER_NODE, result = VBP_OK;
 
-/* Folds one normalisation if it can; *folded says whether the graph changed. */
-static int fold_normalisation(struct graph *graph, int index, bool *folded, VbpError *error)
-{
-    struct node *norm = &graph->nodes[index];
-    const struct tensor *input = &graph->tensors[norm->inputs[0]];
-    struct node *before = input->producer >= 0 && only_reader(graph, norm->inputs[0]) == norm
-                              ? &graph->nodes[input->producer]
-                              : NULL;
-    struct node *after = only_reader(graph, norm->output);
+    for (int i = 0; i < graph->node_count && left > 0 && result == VBP_OK; i++) {
+        bool changed;
 
-    *folded = true;
-    if (before && !is_output(graph, norm->output) &&
-        (before->kind == NODE_CONVOLUTION ||
-         (before->kind == NODE_DENSE && input->shape.rank == 2)))
-        return fold_after(graph, before, norm, error);
-    if (after && after->kind == NODE_CONVOLUTION && pads_nothing(&after->convolution.window))
-        return fold_before(graph, norm, after, error);
-    *folded = false;
-    return VBP_OK;
+        result = fold_node(graph, i, &changed, error);
+        if (result != VBP_OK || !changed)
+            continue;
+        result = graph_finish(graph, error);
+        left--;
+        i = i > 2 ? i - 3 : -1; /* what stands before has got a new neighbour */
+    }
+    return result;
 }
 
 int graph_fold(struct graph *graph, VbpError *error)
 {
-    int result;
+    int result = drop_identities(graph, error);
 
-    result = drop_identities(graph, error);
     if (result == VBP_OK)
         result = graph_finish(graph, error);
-    for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
-        bool folded = false;
-
-        if (graph->nodes[i].kind != NODE_BATCH_NORM)
-            continue;
-        result = fold_normalisation(graph, i, &folded, error);
-        if (result == VBP_OK && folded) {
-            /* The normalisation is unused now; readers and indices change with it. */
-            result = graph_finish(graph, error);
-            i--;
-        }
-    }
-    return result;
+    if (result == VBP_OK)
+        result = fold_make_affines(graph, error);
+    if (result == VBP_OK)
+        result = graph_finish(graph, error);
+    if (result == VBP_OK)
+        result = fold_nodes(graph, error);
+    if (result == VBP_OK)
+        result = drop_identities(graph, error);
+    return result == VBP_OK ? graph_finish(graph, error) : result;
 }

@@ -5,17 +5,21 @@
 #include "graph/graph.h"
 
 /*
- * Takes out nodes that do nothing (but not where that would change a mask), and folds batch
- * normalisations into the weights of a neighbour:
+ * Takes out nodes that do nothing (but not where that would change a mask), turns batch
+ * normalisations and arithmetic with constants into NODE_AFFINE, and then, each where nobody else
+ * reads the tensor in between:
  *
- *     conv -> norm           always (w *= factor[out])
- *     dense -> norm          always
- *     norm -> conv           where the convolution pads nothing (w *= factor[in]): padding puts
- *                            zeros behind the normalisation, not before it
+ *     affine -> affine           one affine
+ *     conv, dense -> affine      in the weights (w *= factor[out])
+ *     affine -> conv             in the weights (w *= factor[in]) where the convolution pads
+ *                                nothing: padding puts zeros behind the affine, not before it
+ *     affine -> transpose, crop  transpose, crop -> affine: nearer to what it can join; so do
+ *                                instance normalisations before a transpose
+ *     transpose -> transpose     one, or none
+ *     transpose -> crop          crop -> transpose: less is moved
  *
- * each where nobody else reads the tensor in between. What else a node's name, levels and outputs
- * mean stays as it was. *graph must be finished and not shared; it is finished again. After a
- * failure it can only be destroyed.
+ * What else a node's name, levels and outputs mean stays as it was. *graph must be finished and not
+ * shared; it is finished again. After a failure it can only be destroyed.
  */
 int graph_fold(struct graph *graph, VbpError *error);
 

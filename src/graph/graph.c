@@ -315,6 +315,24 @@ int graph_find_tensor(const struct graph *graph, const char *name)
     return -1;
 }
 
+bool graph_is_output(const struct graph *graph, int tensor)
+{
+    for (int i = 0; i < graph->output_count; i++) {
+        if (graph->outputs[i] == tensor)
+            return true;
+    }
+    return false;
+}
+
+int graph_only_reader(const struct graph *graph, int tensor)
+{
+    int first = graph->first_reader[tensor];
+
+    if (graph->first_reader[tensor + 1] != first + 1 || graph_is_output(graph, tensor))
+        return -1;
+    return graph->readers[first].node;
+}
+
 bool activation_is_rectifier(enum activation function, float alpha)
 {
     switch (function) {
@@ -352,9 +370,9 @@ bool node_is_rectifier(const struct node *node)
 const char *node_kind_name(enum node_kind kind)
 {
     static const char *const names[NODE_KIND_COUNT] = {
-        "convolution", "dense",    "batch norm", "activation",   "max pool",  "average pool",
-        "global pool", "binary",   "concat",     "reshape",      "transpose", "identity",
-        "pad",         "upsample", "softmax",    "instance norm"};
+        "convolution",  "dense",       "batch norm", "affine",  "activation",   "max pool",
+        "average pool", "global pool", "binary",     "concat",  "reshape",      "transpose",
+        "identity",     "pad",         "upsample",   "softmax", "instance norm"};
 
     return (unsigned)kind < NODE_KIND_COUNT ? names[kind] : "unknown";
 }

@@ -69,6 +69,7 @@ enum node_kind {
     NODE_CONVOLUTION,  /* data NCHW, weights [out, in / groups, kh, kw], bias [out] or none */
     NODE_DENSE,        /* data [..., in], weights [out, in], bias [out] or none */
     NODE_BATCH_NORM,   /* data, scale [C], shift [C], mean [C], variance [C]; axis 1 */
+    NODE_AFFINE,       /* data, factor [C], offset [C]; only folding makes them */
     NODE_ACTIVATION,   /* data */
     NODE_MAX_POOL,     /* data */
     NODE_AVERAGE_POOL, /* data */
@@ -99,7 +100,14 @@ struct node {
         } convolution;
         struct {
             float epsilon;
-        } batch_norm, instance_norm;
+        } batch_norm;
+        struct {
+            float epsilon;
+            int axis; /* of the channels: 1, but where folding moved it */
+        } instance_norm;
+        struct {
+            int axis; /* that factors and offsets run along; -1: C is 1, one for all */
+        } affine;
         struct {
             enum activation function;
             float alpha, beta; /* as the function says */
@@ -189,6 +197,11 @@ int graph_copy(struct graph **copy, const struct graph *graph, VbpError *error);
 
 /* Index of the tensor of that name, -1 if there is none. */
 int graph_find_tensor(const struct graph *graph, const char *name);
+
+bool graph_is_output(const struct graph *graph, int tensor);
+
+/* Index of the one node that wants the tensor; -1 where there are more, or it is an output. */
+int graph_only_reader(const struct graph *graph, int tensor);
 
 /* True for outputs of the functions that make a level (DESIGN: ReLU and its relatives). */
 bool activation_is_rectifier(enum activation function, float alpha);

@@ -174,6 +174,21 @@ static int infer_batch_norm(const struct graph *graph, const struct node *node,
     return result;
 }
 
+static int infer_affine(const struct graph *graph, const struct node *node, struct shape *output,
+                        VbpError *error)
+{
+    int axis = node->affine.axis;
+    int result = check_input_count(node, 3, 3, error);
+
+    *output = graph->tensors[node->inputs[0]].shape;
+    if (result == VBP_OK && (axis < -1 || axis >= output->rank))
+        result = refuse_shape(error, "its input must have the axis of its factors", output);
+    for (int i = 1; i < 3 && result == VBP_OK; i++)
+        result = check_constant(graph, node->inputs[i], 1, axis < 0 ? 1 : output->extent[axis],
+                                i == 1 ? "factors" : "offsets", error);
+    return result;
+}
+
 static int infer_pool(const struct graph *graph, const struct node *node, struct shape *output,
                       VbpError *error)
 {
@@ -369,15 +384,17 @@ static int infer_softmax(const struct graph *graph, const struct node *node, str
 static int infer_instance_norm(const struct graph *graph, const struct node *node,
                                struct shape *output, VbpError *error)
 {
+    int axis = node->instance_norm.axis;
     int result = check_input_count(node, 3, 3, error);
 
     *output = graph->tensors[node->inputs[0]].shape;
-    if (result == VBP_OK && (output->rank < 3 || output->extent[0] != 1))
+    if (result == VBP_OK &&
+        (output->rank < 3 || output->extent[0] != 1 || axis < 1 || axis >= output->rank))
         result = refuse_shape(error, "its input must be 1 x channels x picture", output);
     if (result == VBP_OK)
-        result = check_constant(graph, node->inputs[1], 1, output->extent[1], "scales", error);
+        result = check_constant(graph, node->inputs[1], 1, output->extent[axis], "scales", error);
     if (result == VBP_OK)
-        result = check_constant(graph, node->inputs[2], 1, output->extent[1], "shifts", error);
+        result = check_constant(graph, node->inputs[2], 1, output->extent[axis], "shifts", error);
     return result;
 }
 
@@ -398,6 +415,9 @@ int infer_shape(const struct graph *graph, const struct node *node, struct shape
         break;
     case NODE_BATCH_NORM:
         result = infer_batch_norm(graph, node, output, error);
+        break;
+    case NODE_AFFINE:
+        result = infer_affine(graph, node, output, error);
         break;
     case NODE_MAX_POOL:
     case NODE_AVERAGE_POOL:

@@ -19,7 +19,8 @@ static bool only_renames(const struct node *node)
 
 static bool can_overwrite(const struct node *node)
 {
-    return node->kind == NODE_ACTIVATION || node->kind == NODE_BATCH_NORM;
+    return node->kind == NODE_ACTIVATION || node->kind == NODE_BATCH_NORM ||
+           node->kind == NODE_AFFINE;
 }
 
 /* Index of the last node that reads the tensor; the number of nodes for an output, -1 for none. */

@@ -81,8 +81,10 @@ void convolution_chain_finish(struct convolution_chain *chain)
 
 void convolution_chain_free(struct convolution_chain *chain)
 {
-    for (int i = 0; i < chain->count; i++)
+    for (int i = 0; i < chain->count; i++) {
         convolution_flat_destroy(chain->links[i].flat);
+        free(chain->links[i].slope);
+    }
     free(chain->links);
     *chain = (struct convolution_chain){0};
 }
@@ -139,8 +141,7 @@ static void run_band(struct progress *progress, int index, int row, int end)
         .input_rows = sizes->input_height,
         .output = progress->output,
         .output_rows = sizes->output_height,
-        .least = link->least,
-        .most = link->most,
+        .activation = link->activation,
         .average = link->average,
         .average_end = first_row(chain, index, progress->worker + 1, progress->workers)};
 

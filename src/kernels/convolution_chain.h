@@ -20,8 +20,9 @@
 
 struct chain_link {
     struct convolution_flat *flat; /* owned by the chain */
-    float least, most;             /* see struct convolution_flat_run */
-    float *average;                /* not owned; NULL: not wanted */
+    struct flat_activation activation;
+    float *slope;   /* owned by the chain: what activation.slope may point to; or NULL */
+    float *average; /* not owned; NULL: not wanted */
 
     /* Set by the chain. */
     int ring_rows;  /* of its output, unless it is the last one */

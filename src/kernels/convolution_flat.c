@@ -3,7 +3,6 @@
 #include "base/memory.h"
 
 #include <math.h>
-#include <string.h>
 
 #define PHASE_PLANES 4 /* of PHASE_ROWS_MAX rows in pairs */
 
@@ -16,6 +15,8 @@
 /* What work besides multiply-adds costs, in multiply-adds. */
 #define ALONE_COST     5  /* a result: checking, cutting, storing */
 #define PAIR_COST      14 /* two of them, and sums that are put by */
+#define TURN_COST      120 /* turning a vector of channels of up to so many cells, a vector's width */
+#define DEEP_LEAST     10 /* sums that a deep tile must have to keep the multipliers busy */
 #define PLANE_COST     5  /* a cell of a plane in the first-level cache */
 #define FAR_PLANE_COST 6
 #define COLUMNS_COST   2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
@@ -99,25 +100,81 @@ static double all_vectors(const struct convolution_flat *flat)
     return (double)vectors * chunk_count(flat);
 }
 
+/* The same in deep tiles: lanes of sums, at least as many as keep the multipliers busy. */
+static double deep_cells(const struct convolution_flat *flat)
+{
+    size_t width = (size_t)flat->convolution.sizes.output_width, all = whole_channels(flat);
+    size_t lanes = flat->kernels->width, sums = 0;
+
+    for (size_t first = 0, channels; first < all; first += channels) {
+        channels = tile_channels(flat, first);
+        for (size_t x = 0, columns; x < width; x += columns) {
+            columns = even_part(width - x, flat->columns);
+            sums += columns * (channels / lanes) > DEEP_LEAST ? columns * (channels / lanes)
+                                                              : DEEP_LEAST;
+        }
+    }
+    return (double)step_count(flat) * (double)(sums * lanes);
+}
+
 double convolution_flat_cost(const struct convolution_flat *flat)
 {
+    double taps = (double)flat->tap_count;
+
+    if (flat->deep)
+        return deep_cells(flat) * taps;
     return all_vectors(flat) * (double)flat->kernels->width *
-           (double)flat->convolution.sizes.output_channels * (double)flat->tap_count;
+           (double)flat->convolution.sizes.output_channels * taps;
+}
+
+/* What results cost after they are summed up. */
+static double result_cost(const struct convolution_flat *flat)
+{
+    double cost = flat->pairs ? PAIR_COST : ALONE_COST, turns;
+
+    if (!flat->deep)
+        return all_vectors(flat) * (double)flat->kernels->width *
+               (double)flat->convolution.sizes.output_channels * cost;
+    turns = (double)step_count(flat) * rows_of_step(flat) * (double)whole_channels(flat) *
+            (double)divide_up((size_t)flat->convolution.sizes.output_width, flat->columns);
+    return deep_cells(flat) * cost + turns * TURN_COST;
 }
 
 /* The same and what comes on top. */
 static double whole_cost(const struct convolution_flat *flat)
 {
-    double outputs = (double)flat->convolution.sizes.output_channels;
     double blocks =
         chunk_count(flat) * (double)divide_up((size_t)step_count(flat), (size_t)flat->band);
-    double vector_cost = flat->pairs ? PAIR_COST : ALONE_COST;
     double plane_cost =
         block_floats(flat) * sizeof(float) > BLOCK_BYTES ? FAR_PLANE_COST : PLANE_COST;
 
-    return convolution_flat_cost(flat) +
-           all_vectors(flat) * (double)flat->kernels->width * outputs * vector_cost +
+    return convolution_flat_cost(flat) + result_cost(flat) +
            blocks * (double)block_floats(flat) * plane_cost;
+}
+
+/* The deep tiles that cost least; false where there are none. */
+static bool choose_depth(struct convolution_flat *flat)
+{
+    size_t best = 0, deepest = divide_up((size_t)flat->convolution.sizes.output_channels,
+                                         flat->kernels->width);
+    double least = INFINITY;
+
+    for (size_t vectors = 1; vectors <= FLAT_MAX_DEPTH && vectors <= deepest; vectors++) {
+        double cost;
+
+        flat->vectors = vectors;
+        flat->columns = flat->kernels->columns[vectors];
+        if (flat->columns == 0)
+            continue;
+        cost = convolution_flat_cost(flat) + result_cost(flat);
+        if (cost < least) {
+            least = cost;
+            best = vectors;
+        }
+    }
+    flat->vectors = best;
+    flat->columns = flat->kernels->columns[best];
+    return best > 0;
 }
 
 static void set_block(struct convolution_flat *flat, int band, size_t chunk)
@@ -155,146 +212,10 @@ static void choose_block(struct convolution_flat *flat)
             }
         }
         chunk = (chunk - 1) / flat->kernels->width * flat->kernels->width;
-        if (chunk < 2 * flat->kernels->width)
+        if (chunk < 2 * flat->kernels->width || flat->deep)
             break;
     }
     set_block(flat, best_band, best_chunk);
-}
-
-static int32_t tap_offset(const struct convolution_flat *flat, int channel, int plane, int row,
-                          int kx)
-{
-    const struct window *window = &flat->convolution.window;
-    int column = kx * window->dilation[1];
-
-    return (int32_t)((size_t)channel * flat->channel_size +
-                     ((size_t)plane * (size_t)window->stride[1] +
-                      (size_t)(column % window->stride[1])) *
-                         flat->plane_size +
-                     (size_t)row * flat->pitch + (size_t)(column / window->stride[1]));
-}
-
-/* Taps are taken in the order in which tiles take them; the kernel row counts only alone. */
-struct tap {
-    int channel, plane, kernel_row, kx;
-};
-
-static bool next_tap(const struct convolution_flat *flat, enum flat_list list, struct tap *tap)
-{
-    const int *kernel = flat->convolution.window.kernel;
-
-    if (!flat->pairs && list != FLAT_BOTH)
-        return false;
-    if (++tap->kx < kernel[1])
-        return true;
-    tap->kx = 0;
-    if (!flat->pairs) {
-        if (++tap->kernel_row == kernel[0]) {
-            tap->kernel_row = 0;
-            tap->channel++;
-        }
-        return tap->channel < flat->convolution.sizes.input_channels;
-    }
-    do {
-        if (++tap->plane == flat->plane_count) {
-            tap->plane = 0;
-            if (++tap->channel == flat->convolution.sizes.input_channels)
-                return false;
-        }
-    } while (flat->planes[tap->plane].list != list);
-    return true;
-}
-
-static struct tap first_tap(const struct convolution_flat *flat)
-{
-    return flat->pairs ? (struct tap){0, -1, 0, flat->convolution.window.kernel[1]}
-                       : (struct tap){0, 0, 0, -1};
-}
-
-static void count_taps(struct convolution_flat *flat)
-{
-    for (int list = 0; list < FLAT_LISTS; list++) {
-        struct tap tap = first_tap(flat);
-
-        while (next_tap(flat, (enum flat_list)list, &tap))
-            flat->taps[list]++;
-        flat->tap_count += flat->taps[list];
-    }
-}
-
-static bool create_offsets(struct convolution_flat *flat)
-{
-    const struct window *window = &flat->convolution.window;
-    int32_t *offset = memory_array(flat->tap_count, sizeof(*flat->offset));
-
-    flat->offset = offset;
-    for (int list = 0; list < FLAT_LISTS && offset; list++) {
-        struct tap tap = first_tap(flat);
-
-        while (next_tap(flat, (enum flat_list)list, &tap)) {
-            int row = tap.kernel_row * window->dilation[0];
-
-            if (flat->pairs)
-                *offset++ = tap_offset(flat, tap.channel, tap.plane, 0, tap.kx);
-            else
-                *offset++ =
-                    tap_offset(flat, tap.channel, flat->phases[row % window->stride[0]].first_plane,
-                               row / window->stride[0], tap.kx);
-        }
-    }
-    return flat->offset != NULL;
-}
-
-static float tap_weight(const struct convolution_flat *flat, const float *weights, int output,
-                        const struct tap *tap)
-{
-    const int *kernel = flat->convolution.window.kernel;
-    const struct plane *plane = &flat->planes[tap->plane];
-    const float *cell =
-        weights +
-        (((size_t)output * (size_t)flat->convolution.sizes.input_channels + (size_t)tap->channel) *
-         (size_t)kernel[0] * (size_t)kernel[1]) +
-        tap->kx;
-    double sum = 0;
-
-    if (!flat->pairs)
-        return cell[(ptrdiff_t)tap->kernel_row * kernel[1]];
-    for (int i = 0; i < PHASE_ROWS_MAX; i++) {
-        if (plane->factor[i] != 0)
-            sum +=
-                (double)plane->factor[i] *
-                (double)cell[(ptrdiff_t)(plane->kernel_row + i * plane->kernel_step) * kernel[1]];
-    }
-    return (float)sum;
-}
-
-/* Block after block of output channels, each taps x channels. */
-static bool create_weights(struct convolution_flat *flat, const float *weights, const float *bias)
-{
-    size_t outputs = (size_t)flat->convolution.sizes.output_channels, count;
-    float *to;
-
-    if (!size_multiply(flat->tap_count, outputs, &count))
-        return false;
-    flat->weights = memory_aligned_array(count, sizeof(float));
-    flat->bias = memory_array(outputs, sizeof(float));
-    if (!flat->weights || !flat->bias)
-        return false;
-    if (bias)
-        memcpy(flat->bias, bias, outputs * sizeof(float));
-    to = flat->weights;
-    for (size_t first = 0, channels; first < outputs; first += channels) {
-        channels = even_part(outputs - first, flat->kernels->channels);
-        for (int list = 0; list < FLAT_LISTS; list++) {
-            struct tap tap = first_tap(flat);
-
-            while (next_tap(flat, (enum flat_list)list, &tap)) {
-                for (size_t c = 0; c < channels; c++)
-                    *to++ = tap_weight(flat, weights, (int)(first + c), &tap);
-            }
-        }
-    }
-    return true;
 }
 
 static bool create_segments(struct convolution_flat *flat)
@@ -354,8 +275,9 @@ static bool can_do(const struct convolution *convolution, bool pairs)
 
 /* All but the weights, which deciding does not need. False without memory. */
 static bool create_geometry(struct convolution_flat **flat, const struct convolution *convolution,
-                            const struct flat *kernels, bool pairs)
+                            const struct flat *kernels, enum convolution_way way)
 {
+    bool pairs = way == WAY_WIDE_PAIRS || way == WAY_DEEP_PAIRS;
     struct convolution_flat *f;
 
     *flat = NULL;
@@ -367,43 +289,60 @@ static bool create_geometry(struct convolution_flat **flat, const struct convolu
     f->convolution = *convolution;
     f->kernels = kernels;
     f->pairs = pairs;
+    f->deep = way == WAY_DEEP || way == WAY_DEEP_PAIRS;
     if (!create_planes(f)) {
         convolution_flat_destroy(f);
         return false;
     }
-    count_taps(f);
+    convolution_flat_count_taps(f);
+    if (f->deep && !choose_depth(f)) {
+        convolution_flat_destroy(f);
+        return true;
+    }
     choose_block(f);
     *flat = f;
     return true;
 }
 
+/* The cheapest of all ways, or the one way; NULL where there is none, or im2col is cheaper. */
+static bool choose_way(struct convolution_flat **flat, const struct convolution *convolution,
+                       const struct flat *kernels, enum convolution_way way)
+{
+    double least = way == WAY_CHEAPEST ? columns_cost(convolution) : INFINITY;
+    int first = way == WAY_CHEAPEST ? WAY_WIDE : (int)way;
+    int last = way == WAY_CHEAPEST ? WAY_COUNT - 1 : (int)way;
+
+    *flat = NULL;
+    for (int i = first; i <= last; i++) {
+        struct convolution_flat *other;
+
+        if (!create_geometry(&other, convolution, kernels, (enum convolution_way)i))
+            return false;
+        if (other && whole_cost(other) < least) {
+            struct convolution_flat *dearer = *flat;
+
+            least = whole_cost(other);
+            *flat = other;
+            other = dearer;
+        }
+        convolution_flat_destroy(other);
+    }
+    return true;
+}
+
 bool convolution_flat_create(struct convolution_flat **flat, const struct convolution *convolution,
-                             const struct flat *kernels, enum convolution_rows rows,
+                             const struct flat *kernels, enum convolution_way way,
                              const float *weights, const float *bias)
 {
-    struct convolution_flat *alone = NULL, *pairs = NULL;
-    bool done = (rows == ROWS_IN_PAIRS || create_geometry(&alone, convolution, kernels, false)) &&
-                (rows == ROWS_ALONE || create_geometry(&pairs, convolution, kernels, true));
+    bool done = choose_way(flat, convolution, kernels, way);
 
-    if (alone && pairs && whole_cost(pairs) >= whole_cost(alone)) {
-        convolution_flat_destroy(pairs);
-        pairs = NULL;
-    }
-    if (pairs) {
-        convolution_flat_destroy(alone);
-        alone = pairs;
-    }
-    if (alone && rows == ROWS_CHEAPEST && whole_cost(alone) >= columns_cost(convolution)) {
-        convolution_flat_destroy(alone);
-        alone = NULL;
-    }
-    done = done && (!alone || (create_offsets(alone) && create_weights(alone, weights, bias) &&
-                               create_segments(alone)));
+    if (done && *flat)
+        done = convolution_flat_create_taps(*flat, weights, bias) &&
+               ((*flat)->deep || create_segments(*flat));
     if (!done) {
-        convolution_flat_destroy(alone);
-        alone = NULL;
+        convolution_flat_destroy(*flat);
+        *flat = NULL;
     }
-    *flat = alone;
     return done;
 }
 

@@ -25,18 +25,25 @@
 
 struct convolution_flat;
 
-/* How rows of output are made. */
-enum convolution_rows { ROWS_CHEAPEST, ROWS_ALONE, ROWS_IN_PAIRS };
+/* How it is done: in which tiles (kernels/flat.h), and rows of output alone or in pairs. */
+enum convolution_way {
+    WAY_CHEAPEST,
+    WAY_WIDE,
+    WAY_WIDE_PAIRS,
+    WAY_DEEP,
+    WAY_DEEP_PAIRS,
+    WAY_COUNT
+};
 
 /*
  * Takes over weights and bias (NULL: zeros), laid out as in kernels/convolution.h. *flat is NULL
  * where this way does not suit the convolution (several groups, dilated pairs, pictures so small
  * or strides so large that im2col is faster: decided by counting, never by measuring, so that
- * results are the same everywhere). ROWS_CHEAPEST decides; the other two take what can be done at
- * all. False without memory.
+ * results are the same everywhere). WAY_CHEAPEST decides; the others take what can be done at all.
+ * False without memory.
  */
 bool convolution_flat_create(struct convolution_flat **flat, const struct convolution *convolution,
-                             const struct flat *kernels, enum convolution_rows rows,
+                             const struct flat *kernels, enum convolution_way way,
                              const float *weights, const float *bias);
 void convolution_flat_destroy(struct convolution_flat *flat);
 
@@ -61,9 +68,9 @@ struct convolution_flat_run {
     int input_rows;     /* the height, or less: a ring */
     float *output;      /* the same */
     int output_rows;
-    float least, most; /* results are cut to this range: -INFINITY, INFINITY for all of them */
-    float *average;    /* height x width: mean over channels of the results; NULL: not wanted */
-    int average_end;   /* which is stored up to this row */
+    struct flat_activation activation;
+    float *average;  /* height x width: mean over channels of the results; NULL: not wanted */
+    int average_end; /* which is stored up to this row */
 };
 
 /*

@@ -5,9 +5,8 @@
 /* What a chunk of output columns reads of a row of input, and where in a row of a plane it goes. */
 struct columns {
     size_t first, count;
-    size_t pad;                    /* columns before */
     size_t start[FLAT_MAX_STRIDE]; /* see struct flat_rows */
-    bool edges;                    /* some cells of planes are not made of input: 0 */
+    size_t before, behind;
 };
 
 static struct columns find_columns(const struct convolution_flat *flat, size_t x)
@@ -15,54 +14,57 @@ static struct columns find_columns(const struct convolution_flat *flat, size_t x
     const struct window *window = &flat->convolution.window;
     size_t stride = (size_t)window->stride[1], width = (size_t)flat->convolution.sizes.input_width;
     size_t room = flat->pitch * stride, before = (size_t)window->pad_begin[1], at = x * stride;
+    size_t pad = 0;
     struct columns columns = {0};
 
     if (at < before)
-        columns.pad = before - at < room ? before - at : room;
+        pad = before - at < room ? before - at : room;
     else
         columns.first = at - before < width ? at - before : width;
     columns.count = width - columns.first;
-    if (columns.count > room - columns.pad)
-        columns.count = room - columns.pad; /* more is not read by this chunk */
-    columns.edges = columns.count < room;
+    if (columns.count > room - pad)
+        columns.count = room - pad; /* more is not read by this chunk */
     for (size_t i = 0; i < stride; i++)
-        columns.start[i] =
-            (columns.pad + i) % stride * flat->plane_size + (columns.pad + i) / stride;
+        columns.start[i] = (pad + i) % stride * flat->plane_size + (pad + i) / stride;
+    columns.before = divide_up(pad, stride);
+    columns.behind = divide_up(room - pad - columns.count, stride);
     return columns;
 }
 
-/* Zeros where a row of a plane is not made of input: padding, and what fills up the last cells. */
-static void clear_edges(const struct convolution_flat *flat, const struct columns *columns,
-                        float *row)
+/* Rows of planes of one phase of the vertical stride, for all channels. */
+static void prepare_rows(const struct convolution_flat *flat,
+                         const struct convolution_flat_run *run, int y, const float *zeros,
+                         struct flat_rows *rows)
 {
-    size_t stride = (size_t)flat->convolution.window.stride[1];
+    const struct window_sizes *sizes = &flat->convolution.sizes;
+    size_t width = (size_t)sizes->input_width, first = (size_t)(rows->row[0] - run->input);
 
-    for (size_t i = 0; i < stride; i++) {
-        float *cell = row + (columns->pad + i) % stride * flat->plane_size;
-        size_t first = (columns->pad + i) / stride, end = first;
+    for (int i = 0; i < FLAT_MAX_ROWS; i++, y += flat->convolution.window.stride[0]) {
+        bool outside = y < 0 || y >= sizes->input_height;
 
-        if (columns->count > i)
-            end += (columns->count - i + stride - 1) / stride;
-        for (size_t x = 0; x < first && x < flat->pitch; x++)
-            cell[x] = 0;
-        for (size_t x = end; x < flat->pitch; x++)
-            cell[x] = 0;
+        rows->row[i] = outside ? zeros : run->input + (size_t)(y % run->input_rows) * width + first;
+        rows->next_row[i] = outside ? 0 : (size_t)run->input_rows * width;
     }
+    flat->kernels->prepare(rows);
 }
 
 static void prepare_block(const struct convolution_flat *flat,
                           const struct convolution_flat_run *run, size_t x, int first_step,
                           int steps, float *scratch)
 {
-    const struct window_sizes *sizes = &flat->convolution.sizes;
     const int stride = flat->convolution.window.stride[0];
     const struct columns columns = find_columns(flat, x);
     const float *zeros = scratch + convolution_flat_zeros(flat);
-    size_t width = (size_t)sizes->input_width;
     int top = first_step * flat->input_step - flat->convolution.window.pad_begin[0];
-    struct flat_rows rows = {.count = columns.count,
+    struct flat_rows rows = {.channels = (size_t)flat->convolution.sizes.input_channels,
+                             .count = columns.count,
                              .stride = flat->convolution.window.stride[1],
+                             .next_to = flat->channel_size,
                              .plane = flat->plane_size * (size_t)flat->convolution.window.stride[1],
+                             .phase = flat->plane_size,
+                             .pitch = flat->pitch,
+                             .before = columns.before,
+                             .behind = columns.behind,
                              .start = columns.start};
 
     for (int phase = 0; phase < stride; phase++) {
@@ -71,43 +73,69 @@ static void prepare_block(const struct convolution_flat *flat,
 
         rows.blend = flat->phases[phase].blend;
         for (int step = 0; step < steps + flat->extra && plane < end; step++) {
-            int y = top + step * flat->input_step + phase;
-            ptrdiff_t row[FLAT_MAX_ROWS]; /* -1: of zeros */
-
-            for (int i = 0; i < FLAT_MAX_ROWS; i++, y += stride)
-                row[i] = y < 0 || y >= sizes->input_height
-                             ? -1
-                             : (ptrdiff_t)(y % run->input_rows) * (ptrdiff_t)width;
+            rows.row[0] = run->input + columns.first;
             rows.to = scratch + (size_t)plane * rows.plane + (size_t)step * flat->pitch;
-            for (int c = 0; c < sizes->input_channels; c++, rows.to += flat->channel_size) {
-                const float *picture =
-                    run->input + (size_t)c * (size_t)run->input_rows * width + columns.first;
-
-                for (int i = 0; i < FLAT_MAX_ROWS; i++)
-                    rows.row[i] = row[i] < 0 ? zeros : picture + row[i];
-                for (int i = plane; i < end && columns.edges; i++)
-                    clear_edges(flat, &columns, rows.to + (size_t)(i - plane) * rows.plane);
-                flat->kernels->prepare(&rows);
-            }
+            prepare_rows(flat, run, top + step * flat->input_step + phase, zeros, &rows);
         }
     }
 }
 
-/* All channels of a few vectors, block after block. */
-static void run_tile(const struct convolution_flat *flat, struct flat_tile *tile, size_t vectors,
-                     float *output)
+/* All channels of a few vectors, or columns, tile after tile. */
+static void run_tiles(const struct convolution_flat *flat, struct flat_tile *tile, size_t part,
+                      float *output)
 {
-    size_t outputs = (size_t)flat->convolution.sizes.output_channels;
+    size_t outputs = (size_t)flat->convolution.sizes.output_channels, all = whole_channels(flat);
 
     tile->weights = flat->weights;
-    for (size_t first = 0, channels; first < outputs; first += channels) {
-        channels = even_part(outputs - first, flat->kernels->channels);
+    for (size_t first = 0, channels; first < all; first += channels) {
+        channels = tile_channels(flat, first);
         tile->bias = flat->bias + first;
         tile->output = output + first * tile->plane;
+        if (tile->activation->slope)
+            tile->slope = tile->activation->slope + first;
         tile->first = first == 0;
-        tile->last = first + channels == outputs;
-        flat->kernels->run(tile, vectors, channels);
+        tile->last = first + channels == all;
+        if (flat->deep) {
+            tile->channels = first + channels < outputs ? channels : outputs - first;
+            flat->kernels->run_deep(tile, part, channels / flat->kernels->width);
+        } else {
+            flat->kernels->run(tile, part, channels);
+        }
         tile->weights += channels * flat->tap_count;
+    }
+}
+
+static void run_wide(const struct convolution_flat *flat, struct flat_tile *tile, int steps,
+                     float *output, const float *scratch)
+{
+    size_t vectors = convolution_flat_vectors(flat, steps), part;
+
+    for (size_t v = 0; v < vectors; v += part) {
+        part = even_part(vectors - v, FLAT_MAX_VECTORS);
+        tile->input = scratch + v * flat->kernels->width;
+        tile->segment_of = flat->segment_of + v;
+        run_tiles(flat, tile, part, output);
+    }
+}
+
+static void run_deep(const struct convolution_flat *flat, const struct flat_tile *block, int steps,
+                     float *output, const float *scratch)
+{
+    size_t width = (size_t)flat->convolution.sizes.output_width, part;
+    struct flat_tile tile = *block;
+
+    for (int step = 0; step < steps; step++) {
+        int row = step * rows_of_step(flat);
+        size_t at = (size_t)row * width;
+
+        tile.rows = block->rows - row;
+        tile.average_rows = block->average_rows - row;
+        for (size_t x = 0; x < width; x += part) {
+            part = even_part(width - x, flat->columns);
+            tile.input = scratch + (size_t)step * flat->pitch + x;
+            tile.average = block->average ? block->average + at + x : NULL;
+            run_tiles(flat, &tile, part, output + at + x);
+        }
     }
 }
 
@@ -117,17 +145,14 @@ static void run_block(const struct convolution_flat *flat, const struct convolut
 {
     int steps = (tile->rows + rows_of_step(flat) - 1) / rows_of_step(flat);
     size_t width = (size_t)flat->convolution.sizes.output_width;
-    size_t vectors = convolution_flat_vectors(flat, steps), part;
     float *output = run->output + (size_t)(row % run->output_rows) * width + x;
 
     prepare_block(flat, run, x, row / rows_of_step(flat), steps, scratch);
     tile->average = run->average ? run->average + (size_t)row * width + x : NULL;
-    for (size_t v = 0; v < vectors; v += part) {
-        part = even_part(vectors - v, FLAT_MAX_VECTORS);
-        tile->input = scratch + v * flat->kernels->width;
-        tile->segment_of = flat->segment_of + v;
-        run_tile(flat, tile, part, output);
-    }
+    if (flat->deep)
+        run_deep(flat, tile, steps, output, scratch);
+    else
+        run_wide(flat, tile, steps, output, scratch);
 }
 
 bool convolution_flat_run(const struct convolution_flat *flat,
@@ -140,8 +165,7 @@ bool convolution_flat_run(const struct convolution_flat *flat,
     float sums[2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH], check[FLAT_MAX_WIDTH] = {0};
     struct flat_tile tile = {.offset = flat->offset,
                              .pairs = flat->pairs,
-                             .least = run->least,
-                             .most = run->most,
+                             .activation = &run->activation,
                              .segments = flat->segments,
                              .plane = (size_t)run->output_rows * width,
                              .next_row = width,

@@ -29,7 +29,7 @@ struct phase {
 struct convolution_flat {
     struct convolution convolution;
     const struct flat *kernels;
-    bool pairs;
+    bool pairs, deep;
     struct phase phases[FLAT_MAX_STRIDE]; /* one for each vertical phase */
     struct plane *planes;
     int plane_count;
@@ -45,7 +45,8 @@ struct convolution_flat {
     size_t taps[FLAT_LISTS], tap_count;
     int32_t *offset;
     float *weights, *bias;
-    int32_t *segment_of;
+    size_t vectors, columns; /* deep: of a tile, at most */
+    int32_t *segment_of;     /* wide */
     struct flat_segment *segments;
 };
 
@@ -64,6 +65,29 @@ static inline size_t even_part(size_t left, size_t most)
 {
     return divide_up(left, divide_up(left, most));
 }
+
+/* Output channels, with what fills up the last vector of them. */
+static inline size_t whole_channels(const struct convolution_flat *flat)
+{
+    size_t channels = (size_t)flat->convolution.sizes.output_channels;
+
+    return flat->deep ? divide_up(channels, flat->kernels->width) * flat->kernels->width : channels;
+}
+
+/* Channels of the tile that begins at channel `first`: a part of all that is as even as can be. */
+static inline size_t tile_channels(const struct convolution_flat *flat, size_t first)
+{
+    size_t width = flat->deep ? flat->kernels->width : 1;
+    size_t most = flat->deep ? flat->vectors : flat->kernels->channels;
+
+    return even_part((whole_channels(flat) - first) / width, most) * width;
+}
+
+/* convolution_flat_taps.c: counts the taps; lays out where they read, and the weights. False
+ * without memory. */
+void convolution_flat_count_taps(struct convolution_flat *flat);
+bool convolution_flat_create_taps(struct convolution_flat *flat, const float *weights,
+                                  const float *bias);
 
 /* Vectors of a block of so many steps. */
 size_t convolution_flat_vectors(const struct convolution_flat *flat, int steps);

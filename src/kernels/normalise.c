@@ -2,52 +2,53 @@
 
 #include <math.h>
 
+/* Of one channel; input is at its first value. */
+static void channel_statistics(const struct normalise *normalise, const float *input, double *mean,
+                               double *variance)
+{
+    size_t plane = normalise->plane, step = normalise->channels * plane;
+    double count = (double)(normalise->samples * plane), sum = 0, squares = 0;
+
+    for (size_t sample = 0; sample < normalise->samples; sample++) {
+        for (size_t i = 0; i < plane; i++)
+            sum += (double)input[sample * step + i];
+    }
+    *mean = sum / count;
+    for (size_t sample = 0; sample < normalise->samples; sample++) {
+        for (size_t i = 0; i < plane; i++) {
+            double distance = (double)input[sample * step + i] - *mean;
+
+            squares += distance * distance;
+        }
+    }
+    *variance = squares / count;
+}
+
+static void normalise_channel(const struct normalise *normalise, const float *input, double mean,
+                              double variance, double scale, double shift, float *output)
+{
+    size_t plane = normalise->plane, step = normalise->channels * plane;
+    double factor = scale / sqrt(variance + normalise->epsilon), offset = shift - mean * factor;
+
+    for (size_t sample = 0; sample < normalise->samples; sample++) {
+        for (size_t i = 0; i < plane; i++)
+            output[sample * step + i] = (float)((double)input[sample * step + i] * factor + offset);
+    }
+}
+
 void normalise_statistics(const struct normalise *normalise, const float *input, double *mean,
                           double *variance)
 {
-    size_t plane = normalise->plane, step = normalise->channels * plane;
-    double count = (double)(normalise->samples * plane);
-
-    for (size_t c = 0; c < normalise->channels; c++) {
-        double sum = 0, squares = 0;
-
-        for (size_t sample = 0; sample < normalise->samples; sample++) {
-            const float *values = input + sample * step + c * plane;
-
-            for (size_t i = 0; i < plane; i++)
-                sum += (double)values[i];
-        }
-        mean[c] = sum / count;
-        for (size_t sample = 0; sample < normalise->samples; sample++) {
-            const float *values = input + sample * step + c * plane;
-
-            for (size_t i = 0; i < plane; i++) {
-                double distance = (double)values[i] - mean[c];
-
-                squares += distance * distance;
-            }
-        }
-        variance[c] = squares / count;
-    }
+    for (size_t c = 0; c < normalise->channels; c++)
+        channel_statistics(normalise, input + c * normalise->plane, &mean[c], &variance[c]);
 }
 
 void normalise_run(const struct normalise *normalise, const float *input, const double *mean,
                    const double *variance, const float *scale, const float *shift, float *output)
 {
-    size_t plane = normalise->plane, step = normalise->channels * plane;
-
-    for (size_t c = 0; c < normalise->channels; c++) {
-        double factor = (double)scale[c] / sqrt(variance[c] + normalise->epsilon);
-        double offset = (double)shift[c] - mean[c] * factor;
-
-        for (size_t sample = 0; sample < normalise->samples; sample++) {
-            const float *from = input + sample * step + c * plane;
-            float *to = output + sample * step + c * plane;
-
-            for (size_t i = 0; i < plane; i++)
-                to[i] = (float)((double)from[i] * factor + offset);
-        }
-    }
+    for (size_t c = 0; c < normalise->channels; c++)
+        normalise_channel(normalise, input + c * normalise->plane, mean[c], variance[c],
+                          (double)scale[c], (double)shift[c], output + c * normalise->plane);
 }
 
 /*
@@ -106,16 +107,16 @@ void normalise_backward_run(const struct normalise *normalise, const float *inpu
                          input_gradient);
 }
 
-void instance_normalise_run(const float *input, size_t channels, size_t plane, double epsilon,
-                            const float *scale, const float *shift, float *output)
+void instance_normalise_run(const float *input, size_t outer, size_t channels, size_t inner,
+                            double epsilon, const float *scale, const float *shift, float *output)
 {
-    const struct normalise one = {.samples = 1, .channels = 1, .plane = plane, .epsilon = epsilon};
+    const struct normalise own = {outer, channels, inner, epsilon};
 
     for (size_t c = 0; c < channels; c++) {
         double mean, variance;
 
-        normalise_statistics(&one, input + c * plane, &mean, &variance);
-        normalise_run(&one, input + c * plane, &mean, &variance, scale + c, shift + c,
-                      output + c * plane);
+        channel_statistics(&own, input + c * inner, &mean, &variance);
+        normalise_channel(&own, input + c * inner, mean, variance, (double)scale[c],
+                          (double)shift[c], output + c * inner);
     }
 }

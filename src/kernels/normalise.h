@@ -22,11 +22,11 @@ void normalise_run(const struct normalise *normalise, const float *input, const 
                    const double *variance, const float *scale, const float *shift, float *output);
 
 /*
- * Each channel of one picture by its own mean and variance: channels x plane values, one scale and
- * shift for each channel. output may be the input.
+ * Each channel of one picture by its own mean and variance: outer x channels x inner values, one
+ * scale and shift for each channel. output may be the input.
  */
-void instance_normalise_run(const float *input, size_t channels, size_t plane, double epsilon,
-                            const float *scale, const float *shift, float *output);
+void instance_normalise_run(const float *input, size_t outer, size_t channels, size_t inner,
+                            double epsilon, const float *scale, const float *shift, float *output);
 
 /*
  * From the gradient of the output: ADDS to scale_gradient and shift_gradient, sets input_gradient,

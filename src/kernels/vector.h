@@ -6,7 +6,7 @@
  *     VECTOR_INLINE    the same for functions that are always inlined there
  *     VECTOR_WIDTH     floats in a vector
  *     vector           the type
- *     vector_*         what can be done with it
+ *     vector_*         what can be done with it; functions: vector_math.h
  *
  * and only a file name__isa.c, which includes a kernel's name.inc, includes that header.
  */

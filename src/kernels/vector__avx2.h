@@ -105,17 +105,21 @@ VECTOR_INLINE float vector_sum(vector a)
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
-VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
-    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
     vector low = _mm256_permute2f128_ps(a, b, 0x20), high = _mm256_permute2f128_ps(a, b, 0x31);
 
     *even = _mm256_shuffle_ps(low, high, 0x88);
     *odd = _mm256_shuffle_ps(low, high, 0xdd);
 }
 
-/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
+}
+
+/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     vector low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
@@ -138,6 +142,64 @@ VECTOR_INLINE vector vector_least(vector a, vector b)
 VECTOR_INLINE vector vector_most(vector a, vector b)
 {
     return _mm256_max_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), a);
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, limit, _CMP_GT_OQ));
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/*
+ * a * 2^n for integers -252 <= n <= 254; NaN where a is. In two steps, since a float holds 2^n from
+ * -126 to 127 only.
+ */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    const __m256i bias = _mm256_set1_epi32(127);
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+    __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
+
+    return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+/*
+ * rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows: pairs of floats of two rows, of
+ * four rows, then the halves of the registers.
+ */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector pair[8], four[8];
+
+    VECTOR_UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        rows[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+        rows[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+    }
 }
 
 #endif

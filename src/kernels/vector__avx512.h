@@ -93,18 +93,22 @@ VECTOR_INLINE float vector_sum(vector a)
     return _mm512_reduce_add_ps(a);
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
-VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
     const __m512i evens =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
 
     *even = _mm512_permutex2var_ps(a, evens, b);
     *odd = _mm512_permutex2var_ps(a, _mm512_or_si512(evens, _mm512_set1_epi32(1)), b);
 }
 
-/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
+}
+
+/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -127,6 +131,64 @@ VECTOR_INLINE vector vector_least(vector a, vector b)
 VECTOR_INLINE vector vector_most(vector a, vector b)
 {
     return _mm512_max_ps(a, b);
+}
+
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    return _mm512_abs_ps(a);
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, limit, _CMP_GT_OQ), no, yes);
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* a * 2^n for integers -252 <= n <= 254; NaN where one of them is. */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/*
+ * rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows: pairs of floats of two rows, of
+ * four rows, then quarters of the registers, twice.
+ */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector pair[16], four[16];
+
+    VECTOR_UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        pair[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    VECTOR_UNROLL
+    for (int i = 0; i < 16; i += 4) {
+        four[i] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        four[i + 1] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        four[i + 2] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        four[i + 3] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    /* four[4 q + i] quarter k now holds columns 4 k + i of rows 4 q to 4 q + 3. */
+    VECTOR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        vector even_low = _mm512_shuffle_f32x4(four[i], four[4 + i], 0x88);
+        vector odd_low = _mm512_shuffle_f32x4(four[i], four[4 + i], 0xdd);
+        vector even_high = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0x88);
+        vector odd_high = _mm512_shuffle_f32x4(four[8 + i], four[12 + i], 0xdd);
+
+        rows[i] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+        rows[4 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+        rows[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+        rows[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+    }
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "kernels/vector.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #define VECTOR_TARGET
@@ -11,6 +12,7 @@
 #define VECTOR_WIDTH  4
 
 typedef float vector __attribute__((vector_size(16)));
+typedef uint32_t vector_bits __attribute__((vector_size(16)));
 
 VECTOR_INLINE vector vector_load(const float *from)
 {
@@ -107,14 +109,19 @@ VECTOR_INLINE float vector_sum(vector a)
     return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
-/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors that lie together. */
-VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+/* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
+VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
-    *even = (vector){from[0], from[2], from[4], from[6]};
-    *odd = (vector){from[1], from[3], from[5], from[7]};
+    *even = (vector){a[0], a[2], b[0], b[2]};
+    *odd = (vector){a[1], a[3], b[1], b[3]};
 }
 
-/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
+VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *odd)
+{
+    vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
+}
+
+/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     *first = (vector){even[0], odd[0], even[1], odd[1]};
@@ -139,6 +146,55 @@ VECTOR_INLINE vector vector_most(vector a, vector b)
     for (int i = 0; i < VECTOR_WIDTH; i++)
         a[i] = a[i] > b[i] ? a[i] : b[i];
     return a;
+}
+
+VECTOR_INLINE vector vector_magnitude(vector a)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] < 0 ? -a[i] : a[i];
+    return a;
+}
+
+/* yes where a > limit, no elsewhere and where one of the two is NaN. */
+VECTOR_INLINE vector vector_above(vector a, vector limit, vector yes, vector no)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] > limit[i] ? yes[i] : no[i];
+    return a;
+}
+
+/* The nearest integer, the even one of two; |a| <= 2^22 or NaN. */
+VECTOR_INLINE vector vector_round(vector a)
+{
+    const vector steps_of_1 = vector_broadcast(0x1.8p23F);
+
+    return a + steps_of_1 - steps_of_1;
+}
+
+/*
+ * a * 2^n for integers -252 <= n <= 254; NaN where one of them is. In two steps, since a float
+ * holds 2^n from -126 to 127 only.
+ */
+VECTOR_INLINE vector vector_scale(vector a, vector n)
+{
+    const vector steps_of_1 = vector_broadcast(0x1.8p23F);
+    vector half = vector_round(n * 0.5F);
+    vector_bits first = ((vector_bits)(half + steps_of_1) + 127) << 23;
+    vector_bits second = ((vector_bits)(n - half + steps_of_1) + 127) << 23;
+    vector bad = n - n;
+
+    return a * (vector)first * (vector)second + bad;
+}
+
+/* rows[i] lane j becomes rows[j] lane i, for VECTOR_WIDTH rows. */
+VECTOR_INLINE void vector_transpose(vector *rows)
+{
+    vector a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+
+    rows[0] = (vector){a[0], b[0], c[0], d[0]};
+    rows[1] = (vector){a[1], b[1], c[1], d[1]};
+    rows[2] = (vector){a[2], b[2], c[2], d[2]};
+    rows[3] = (vector){a[3], b[3], c[3], d[3]};
 }
 
 #endif

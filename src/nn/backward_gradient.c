@@ -303,6 +303,7 @@ void backward_node_gradient(struct backward *backward, int index)
     case NODE_RESHAPE:
     case NODE_IDENTITY:
         break; /* the output's gradient is the input's */
+    case NODE_AFFINE:
     case NODE_PAD:
     case NODE_UPSAMPLE:
     case NODE_SOFTMAX:

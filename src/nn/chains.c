@@ -19,45 +19,98 @@ struct convolution chains_convolution(const struct graph *graph, const struct no
                                 .groups = node->convolution.groups};
 }
 
-static bool is_output(const struct graph *graph, int tensor)
+/* One slope for each channel of what the node makes, from `count` (1 or as many); false: no memory.
+ */
+static bool set_slopes(const struct graph *graph, const struct node *node, struct chain_link *link,
+                       const float *slopes, size_t count)
 {
-    for (int i = 0; i < graph->output_count; i++) {
-        if (graph->outputs[i] == tensor)
-            return true;
+    size_t channels = (size_t)graph->tensors[node->output].shape.extent[1];
+
+    link->slope = memory_array(channels, sizeof(float));
+    for (size_t c = 0; c < channels && link->slope; c++)
+        link->slope[c] = slopes[count == 1 ? 0 : c];
+    link->activation.function = FLAT_SLOPE;
+    link->activation.slope = link->slope;
+    return link->slope != NULL;
+}
+
+/* A slope for all, or for each channel: not for each cell. */
+static bool slopes_of_channels(const struct tensor *slopes, const struct shape *shape)
+{
+    int missing = shape->rank - slopes->shape.rank;
+
+    for (int i = 0; i < slopes->shape.rank; i++) {
+        if (slopes->shape.extent[i] != 1 && i + missing != 1)
+            return false;
     }
-    return false;
+    return slopes->values != NULL;
 }
 
-/* The one node that reads the tensor, and nobody else wants it; else -1. */
-static int only_reader(const struct graph *graph, int tensor)
+/* The activation, if it is one that convolutions can do; false without memory. */
+static bool set_activation(const struct graph *graph, const struct node *node,
+                           struct chain_link *link, bool *taken)
 {
-    int first = graph->first_reader[tensor];
+    struct flat_activation *activation = &link->activation;
+    float alpha = node->activation.alpha, beta = node->activation.beta;
 
-    if (graph->first_reader[tensor + 1] - first != 1 || is_output(graph, tensor))
-        return -1;
-    return graph->readers[first].node;
+    *taken = true;
+    if (node->kind == NODE_BINARY && node->binary == BINARY_PRELU) {
+        const struct tensor *slopes = &graph->tensors[node->inputs[1]];
+
+        if (slopes_of_channels(slopes, &graph->tensors[node->output].shape))
+            return set_slopes(graph, node, link, slopes->values,
+                              (size_t)shape_elements(&slopes->shape));
+    } else if (node->kind == NODE_ACTIVATION) {
+        switch (node->activation.function) {
+        case ACTIVATION_RELU:
+            activation->least = 0;
+            return true;
+        case ACTIVATION_CLIP:
+            activation->least = alpha;
+            activation->most = beta;
+            *taken = alpha <= beta;
+            return true;
+        case ACTIVATION_LEAKY_RELU:
+            return set_slopes(graph, node, link, &alpha, 1);
+        case ACTIVATION_ELU:
+        case ACTIVATION_SELU:
+            activation->function = FLAT_ELU;
+            activation->alpha = alpha;
+            activation->beta = node->activation.function == ACTIVATION_SELU ? beta : 1;
+            return true;
+        default:
+            break;
+        }
+    }
+    *taken = false;
+    return true;
 }
 
-/* Takes the activation behind a convolution in, if it only cuts values. */
-static void take_activation(const struct graph *graph, struct node_chain *found,
+/* Takes the activation behind a convolution in, if convolutions can do it; false without memory. */
+static bool take_activation(const struct graph *graph, struct node_chain *found,
                             struct chain_link *link)
 {
-    int reader = only_reader(graph, found->output);
+    int reader = graph_only_reader(graph, found->output);
     const struct node *node = reader < 0 ? NULL : &graph->nodes[reader];
+    bool taken = false;
 
-    if (!node || node->kind != NODE_ACTIVATION)
-        return;
-    if (node->activation.function == ACTIVATION_RELU) {
-        link->least = 0;
-    } else if (node->activation.function == ACTIVATION_CLIP &&
-               node->activation.alpha <= node->activation.beta) {
-        link->least = node->activation.alpha;
-        link->most = node->activation.beta;
-    } else {
-        return;
+    if (!node || node->inputs[0] != found->output)
+        return true;
+    if (!set_activation(graph, node, link, &taken))
+        return false;
+    if (taken) {
+        found->last_node = reader;
+        found->output = node->output;
     }
-    found->last_node = reader;
-    found->output = node->output;
+    return true;
+}
+
+/* See struct flat_activation. Where nothing is negative, all kinds of averages are the same. */
+static float negative_share(VbpAverage kind, const struct flat_activation *activation)
+{
+    if (activation->function == FLAT_CUT && activation->least >= 0)
+        return 1;
+    return kind == VBP_AVERAGE_MEAN ? 1 : kind == VBP_AVERAGE_POSITIVE ? 0 : -1;
 }
 
 /* Whether the convolution is to be chained to what is already there. */
@@ -66,51 +119,52 @@ static bool continues(const struct graph *graph, const struct node_chain *chain,
     size_t elements = (size_t)shape_elements(&graph->tensors[chain->output].shape);
 
     return chain->output == graph->nodes[node].inputs[0] && chain->last_node < node &&
-           only_reader(graph, chain->output) == node && chain->chain.count < CHAIN_MAX_LINKS &&
-           elements * sizeof(float) > WHOLE_BYTES;
+           graph_only_reader(graph, chain->output) == node &&
+           chain->chain.count < CHAIN_MAX_LINKS && elements * sizeof(float) > WHOLE_BYTES;
 }
 
 static int add_convolution(struct chains *chains, const struct graph *graph,
-                           const struct kernels *kernels, int index, bool keep_all,
-                           float *const *average, VbpError *error)
+                           const struct chains_options *options, int index, VbpError *error)
 {
     const struct node *node = &graph->nodes[index];
     const float *weights = graph->tensors[node->inputs[1]].values;
     const float *bias = node->input_count == 3 ? graph->tensors[node->inputs[2]].values : NULL;
     struct convolution convolution = chains_convolution(graph, node);
-    struct chain_link link = {.least = -INFINITY, .most = INFINITY};
+    struct chain_link link = {.activation = {.least = -INFINITY, .most = INFINITY}};
     struct node_chain found = {
         .input = node->inputs[0], .output = node->output, .last_node = index};
     struct node_chain *last = chains->count > 0 ? &chains->list[chains->count - 1] : NULL;
 
     if (!weights || (node->input_count == 3 && !bias))
         return VBP_OK;
-    if (!convolution_flat_create(&link.flat, &convolution, kernels->flat, ROWS_CHEAPEST, weights,
-                                 bias))
+    if (!convolution_flat_create(&link.flat, &convolution, options->kernels->flat, WAY_CHEAPEST,
+                                 weights, bias))
         return error_out_of_memory(error);
     if (!link.flat)
         return VBP_OK;
-    if (!keep_all)
-        take_activation(graph, &found, &link);
-    /* All kinds of averages are the same where nothing is negative. */
-    link.average = average && link.least >= 0 ? average[found.output] : NULL;
-    if (!last || keep_all || !continues(graph, last, index)) {
+    if (!options->keep_all && !take_activation(graph, &found, &link))
+        goto fail;
+    link.activation.negative = negative_share(options->kind, &link.activation);
+    link.average = options->average ? options->average[found.output] : NULL;
+    if (!last || options->keep_all || !continues(graph, last, index)) {
         last = &chains->list[chains->count++];
         last->input = found.input;
     }
-    if (!convolution_chain_add(&last->chain, &link)) {
-        convolution_flat_destroy(link.flat);
-        return error_out_of_memory(error);
-    }
+    if (!convolution_chain_add(&last->chain, &link))
+        goto fail;
     last->node[last->chain.count - 1] = index;
     last->output = found.output;
     last->last_node = found.last_node;
     chains->of_node[index] = chains->of_node[found.last_node] = chains->count - 1;
     return VBP_OK;
+fail:
+    convolution_flat_destroy(link.flat);
+    free(link.slope);
+    return error_out_of_memory(error);
 }
 
-int chains_find(struct chains *chains, const struct graph *graph, const struct kernels *kernels,
-                bool keep_all, float *const *average, VbpError *error)
+int chains_find(struct chains *chains, const struct graph *graph,
+                const struct chains_options *options, VbpError *error)
 {
     int result = VBP_OK;
 
@@ -124,7 +178,7 @@ int chains_find(struct chains *chains, const struct graph *graph, const struct k
         chains->of_node[i] = -1;
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
         if (graph->nodes[i].kind == NODE_CONVOLUTION)
-            result = add_convolution(chains, graph, kernels, i, keep_all, average, error);
+            result = add_convolution(chains, graph, options, i, error);
     }
     for (int t = 0; t < graph->tensor_count; t++)
         chains->keep_until[t] = -1;

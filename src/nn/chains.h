@@ -1,6 +1,6 @@
 /*
  * Which convolutions of a graph are done by chains (kernels/convolution_chain.h), with the
- * rectifiers behind them and the averages of their levels:
+ * activations behind them and the averages of their levels:
  *
  *     conv1 - relu1 - conv2 - relu2 - flatten      one chain: conv1 to relu2
  */
@@ -29,12 +29,18 @@ struct chains {
     size_t memory_size; /* floats that each worker needs, finite at first use */
 };
 
-/*
- * average: per tensor, where the average of its channels goes, or NULL for none; may be NULL as a
- * whole. keep_all: every tensor is wanted. On failure *chains is to be freed too.
- */
-int chains_find(struct chains *chains, const struct graph *graph, const struct kernels *kernels,
-                bool keep_all, float *const *average, VbpError *error);
+struct chains_options {
+    const struct kernels *kernels;
+    bool keep_all; /* every tensor is wanted */
+    /* Per tensor, where the average of its channels goes, NULL: not wanted; NULL as a whole: none
+     * is. */
+    float *const *average;
+    VbpAverage kind; /* of averages */
+};
+
+/* On failure *chains is to be freed too. */
+int chains_find(struct chains *chains, const struct graph *graph,
+                const struct chains_options *options, VbpError *error);
 void chains_free(struct chains *chains);
 
 #endif

@@ -1,17 +1,8 @@
-#include "nn/forward.h"
+#include "nn/forward_state.h"
 
 #include "base/memory.h"
-#include "base/team.h"
-#include "graph/plan.h"
 #include "kernels/convolution.h"
-#include "kernels/dense.h"
-#include "kernels/map.h"
-#include "kernels/normalise.h"
-#include "kernels/pool.h"
-#include "kernels/upsample.h"
-#include "nn/chains.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -19,328 +10,12 @@
 /* 8 GiB. */
 #define FORWARD_MAX_FLOATS ((size_t)1 << 31)
 
-struct forward {
-    const struct graph *graph;
-    struct forward_options options;
-    struct plan plan;
-    const struct kernels *kernels;
-    struct chains chains;
-    float *block;   /* plan.size floats: all computed tensors */
-    float *scratch; /* columns of the largest convolution that is not in a chain */
-    struct team *team;
-    float *memory; /* of chains: memory_size floats for each worker */
-    size_t memory_size;
-    float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
-    float **average;    /* per level */
-    float **average_of; /* per tensor: the same, NULL where it is not a level */
-    double *seconds;    /* per node: time of the last run; NULL without time_nodes */
-};
-
 static double seconds_now(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-static float *tensor_data(const struct forward *forward, int tensor)
-{
-    int storage = forward->plan.storage[tensor];
-
-    if (forward->graph->tensors[storage].values)
-        return forward->graph->tensors[storage].values;
-    return forward->block + forward->plan.offset[storage];
-}
-
-static struct window_sizes window_sizes(const struct graph *graph, const struct node *node)
-{
-    const int64_t *input = graph->tensors[node->inputs[0]].shape.extent;
-    const int64_t *output = graph->tensors[node->output].shape.extent;
-
-    return (struct window_sizes){(int)input[1],  (int)input[2],  (int)input[3],
-                                 (int)output[1], (int)output[2], (int)output[3]};
-}
-
-static size_t elements(const struct graph *graph, int tensor)
-{
-    return (size_t)shape_elements(&graph->tensors[tensor].shape);
-}
-
-/* Product of the extents behind the channel axis (axis 1). */
-static size_t plane_size(const struct shape *shape)
-{
-    size_t plane = 1;
-
-    for (int i = 2; i < shape->rank; i++)
-        plane *= (size_t)shape->extent[i];
-    return plane;
-}
-
-static void dense_strides(const struct shape *shape, int64_t *stride)
-{
-    int64_t step = 1;
-
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        stride[i] = step;
-        step *= shape->extent[i];
-    }
-}
-
-/* Strides of `shape` seen as the broadcast `target`: 0 along axes that it does not have. */
-static void broadcast_strides(const struct shape *shape, const struct shape *target,
-                              int64_t *stride)
-{
-    int64_t own[SHAPE_MAX_RANK];
-    int missing = target->rank - shape->rank;
-
-    dense_strides(shape, own);
-    for (int i = 0; i < target->rank; i++)
-        stride[i] = i < missing || shape->extent[i - missing] == 1 ? 0 : own[i - missing];
-}
-
-static void run_binary(const struct forward *forward, const struct node *node, float *output)
-{
-    const struct tensor *tensors = forward->graph->tensors;
-    const struct shape *shape = &tensors[node->output].shape;
-    int64_t a_stride[SHAPE_MAX_RANK], b_stride[SHAPE_MAX_RANK];
-
-    broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
-    broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
-    binary_run(node->binary, shape->rank, shape->extent, tensor_data(forward, node->inputs[0]),
-               a_stride, tensor_data(forward, node->inputs[1]), b_stride, output);
-}
-
-/* Inputs are blocks of (extents from the axis on) elements, one after the other in each row. */
-static void run_concat(const struct forward *forward, const struct node *node, float *output)
-{
-    const struct shape *shape = &forward->graph->tensors[node->output].shape;
-    size_t rows = 1, inner = 1, row_length, done = 0;
-
-    for (int i = 0; i < node->concat.axis; i++)
-        rows *= (size_t)shape->extent[i];
-    for (int i = node->concat.axis + 1; i < shape->rank; i++)
-        inner *= (size_t)shape->extent[i];
-    row_length = inner * (size_t)shape->extent[node->concat.axis];
-    for (int slot = 0; slot < node->input_count; slot++) {
-        const float *input = tensor_data(forward, node->inputs[slot]);
-        size_t length =
-            inner *
-            (size_t)forward->graph->tensors[node->inputs[slot]].shape.extent[node->concat.axis];
-
-        for (size_t row = 0; row < rows; row++)
-            memcpy(output + row * row_length + done, input + row * length, length * sizeof(float));
-        done += length;
-    }
-}
-
-static void run_transpose(const struct forward *forward, const struct node *node,
-                          const float *input, float *output)
-{
-    const struct tensor *tensors = forward->graph->tensors;
-    const struct shape *shape = &tensors[node->output].shape;
-    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK];
-
-    dense_strides(&tensors[node->inputs[0]].shape, own);
-    for (int i = 0; i < shape->rank; i++)
-        stride[i] = own[node->transpose.permutation[i]];
-    transpose_run(shape->rank, shape->extent, input, stride, output);
-}
-
-static void run_convolution(const struct forward *forward, const struct node *node,
-                            const float *input, float *output)
-{
-    struct convolution convolution = chains_convolution(forward->graph, node);
-
-    convolution_run(&convolution, input, tensor_data(forward, node->inputs[1]),
-                    node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output,
-                    forward->scratch);
-}
-
-static void run_dense(const struct forward *forward, const struct node *node, const float *input,
-                      float *output)
-{
-    const int64_t *weights = forward->graph->tensors[node->inputs[1]].shape.extent;
-    size_t rows = elements(forward->graph, node->inputs[0]) / (size_t)weights[1];
-    const float *bias = node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL;
-
-    if (rows == 1)
-        forward->kernels->flat->dense(input, (size_t)weights[1],
-                                      tensor_data(forward, node->inputs[1]), bias,
-                                      (size_t)weights[0], output);
-    else
-        dense_run((int)rows, (int)weights[1], (int)weights[0], input,
-                  tensor_data(forward, node->inputs[1]), bias, output);
-}
-
-static void run_batch_norm(const struct shape *shape, const float *affine, const float *input,
-                           float *output)
-{
-    size_t channels = (size_t)shape->extent[1], plane = plane_size(shape);
-
-    for (int64_t row = 0; row < shape->extent[0]; row++) {
-        channel_affine_run(input, affine, affine + channels, channels, plane, output);
-        input += channels * plane;
-        output += channels * plane;
-    }
-}
-
-static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
-                        float *output)
-{
-    size_t rows = 1, inner = 1;
-
-    for (int i = 0; i < node->softmax.axis; i++)
-        rows *= (size_t)shape->extent[i];
-    for (int i = node->softmax.axis + 1; i < shape->rank; i++)
-        inner *= (size_t)shape->extent[i];
-    softmax_run(input, rows, (size_t)shape->extent[node->softmax.axis], inner, output);
-}
-
-/* The kinds that few networks have. */
-static void run_rare_node(const struct forward *forward, const struct node *node,
-                          const float *input, float *output)
-{
-    const struct tensor *tensors = forward->graph->tensors;
-    const struct shape *shape = &tensors[node->output].shape;
-    const int64_t *extent = tensors[node->inputs[0]].shape.extent;
-
-    if (node->kind == NODE_PAD)
-        pad_run(shape->rank, extent, node->pad.begin, shape->extent, input, output);
-    else if (node->kind == NODE_UPSAMPLE)
-        upsample_run(input, (size_t)extent[1], (size_t)extent[2], (size_t)extent[3],
-                     (size_t)node->upsample.factor[0], (size_t)node->upsample.factor[1], output);
-    else if (node->kind == NODE_SOFTMAX)
-        run_softmax(node, shape, input, output);
-    else if (node->kind == NODE_INSTANCE_NORM)
-        instance_normalise_run(
-            input, (size_t)shape->extent[1], plane_size(shape), (double)node->instance_norm.epsilon,
-            tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
-}
-
-static void run_node(const struct forward *forward, int index)
-{
-    const struct graph *graph = forward->graph;
-    const struct node *node = &graph->nodes[index];
-    const struct shape *shape = &graph->tensors[node->output].shape;
-    const float *input = tensor_data(forward, node->inputs[0]);
-    float *output = tensor_data(forward, node->output);
-    struct window_sizes sizes;
-    size_t plane;
-
-    switch (node->kind) {
-    case NODE_CONVOLUTION:
-        run_convolution(forward, node, input, output);
-        break;
-    case NODE_DENSE:
-        run_dense(forward, node, input, output);
-        break;
-    case NODE_BATCH_NORM:
-        run_batch_norm(shape, forward->affine[index], input, output);
-        break;
-    case NODE_ACTIVATION:
-        activation_run(node->activation.function, node->activation.alpha, node->activation.beta,
-                       input, output, elements(graph, node->output));
-        break;
-    case NODE_MAX_POOL:
-        sizes = window_sizes(graph, node);
-        max_pool_run(&sizes, &node->pool.window, input, output);
-        break;
-    case NODE_AVERAGE_POOL:
-        sizes = window_sizes(graph, node);
-        average_pool_run(&sizes, &node->pool.window, node->pool.include_padding, input, output);
-        break;
-    case NODE_GLOBAL_AVERAGE_POOL:
-        plane = plane_size(&graph->tensors[node->inputs[0]].shape);
-        global_average_pool_run(input, (size_t)shape->extent[1], plane, output);
-        break;
-    case NODE_BINARY:
-        run_binary(forward, node, output);
-        break;
-    case NODE_CONCAT:
-        run_concat(forward, node, output);
-        break;
-    case NODE_TRANSPOSE:
-        run_transpose(forward, node, input, output);
-        break;
-    case NODE_PAD:
-    case NODE_UPSAMPLE:
-    case NODE_SOFTMAX:
-    case NODE_INSTANCE_NORM:
-        run_rare_node(forward, node, input, output);
-        break;
-    case NODE_RESHAPE:
-    case NODE_IDENTITY:
-    case NODE_KIND_COUNT:
-        break; /* the plan lets the output share the input's memory */
-    }
-}
-
-static void average_level(const struct forward *forward, int tensor)
-{
-    const struct tensor *level = &forward->graph->tensors[tensor];
-    struct axes axes = level->axes;
-    size_t channels = (size_t)tensor_channels(level);
-    size_t height = (size_t)tensor_height(level), width = (size_t)tensor_width(level);
-    const float *data = tensor_data(forward, tensor);
-    float *average = forward->average_of[tensor];
-    int64_t stride[SHAPE_MAX_RANK];
-
-    dense_strides(&level->shape, stride);
-    if (axes.channel > axes.height && axes.channel < axes.width) {
-        for (size_t y = 0; y < height; y++)
-            map_average(data + y * (size_t)stride[axes.height], channels, width, width, 1,
-                        forward->options.average, average + y * width);
-        return;
-    }
-    map_average(data, channels, height * width, (size_t)stride[axes.channel],
-                (size_t)stride[axes.width], forward->options.average, average);
-}
-
-/*
- * True where the node can make NaN or infinity of finite values. What the other kinds give are
- * values that they were given.
- */
-static bool can_overflow(const struct node *node)
-{
-    switch (node->kind) {
-    case NODE_CONVOLUTION:
-    case NODE_DENSE:
-    case NODE_BATCH_NORM:
-    case NODE_AVERAGE_POOL:
-    case NODE_GLOBAL_AVERAGE_POOL:
-    case NODE_BINARY:
-    case NODE_SOFTMAX:
-    case NODE_INSTANCE_NORM:
-        return true;
-    case NODE_ACTIVATION:
-        return node->activation.function != ACTIVATION_RELU;
-    case NODE_MAX_POOL:
-    case NODE_CONCAT:
-    case NODE_RESHAPE:
-    case NODE_TRANSPOSE:
-    case NODE_IDENTITY:
-    case NODE_PAD:
-    case NODE_UPSAMPLE:
-    case NODE_KIND_COUNT:
-        break;
-    }
-    return false;
-}
-
-static bool tensor_finite(const struct forward *forward, int tensor)
-{
-    return values_finite(tensor_data(forward, tensor), elements(forward->graph, tensor));
-}
-
-/* A constant that reaches its readers as it is may hold NaN too; then its reader is named. */
-static bool reads_constant(const struct graph *graph, const struct node *node)
-{
-    for (int slot = 0; slot < node->input_count; slot++) {
-        if (graph->tensors[node->inputs[slot]].values)
-            return true;
-    }
-    return false;
 }
 
 static int blame(const struct forward *forward, int index, VbpError *error)
@@ -406,13 +81,11 @@ int forward_run(struct forward *forward, VbpError *error)
                 forward->seconds[forward->chains.list[chain].node[0]] = seconds_now() - started;
             continue;
         }
-        run_node(forward, i);
-        /* Both now, while the values are in the cache and before a later node writes over them. */
-        if ((can_overflow(node) || reads_constant(graph, node)) &&
-            !tensor_finite(forward, node->output))
+        if (!node_run(forward, i))
             return blame(forward, i, error);
+        /* Now, while the values are in the cache and before a later node writes over them. */
         if (forward->average_of[node->output])
-            average_level(forward, node->output);
+            node_average(forward, node->output);
         if (forward->seconds)
             forward->seconds[i] = seconds_now() - started;
     }
@@ -513,8 +186,13 @@ int forward_create(struct forward **forward, const struct graph *graph,
     if (result == VBP_OK)
         result = team_create(&f->team, options->threads > 1 ? options->threads : 1, error);
     if (result == VBP_OK)
-        result = chains_find(&f->chains, graph, f->kernels,
-                             options->keep_all || options->time_nodes, f->average_of, error);
+        result = chains_find(
+            &f->chains, graph,
+            &(struct chains_options){.kernels = f->kernels,
+                                     .keep_all = options->keep_all || options->time_nodes,
+                                     .average = f->average_of,
+                                     .kind = options->average},
+            error);
     if (result == VBP_OK)
         result = plan_make(&f->plan, graph, f->chains.keep_until, options->keep_all, error);
     if (result == VBP_OK)

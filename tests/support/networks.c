@@ -394,7 +394,7 @@ static int grow_rare(const struct growth *growth, int tensor)
 
     switch (random_between(0, 4)) {
     case 0:
-        node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm.epsilon = 0.1F};
+        node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm = {0.1F, 1}};
         return grow_node(growth, node, tensor, 2, extent[1]);
     case 1:
         node = (struct node){.kind = NODE_PAD};

@@ -222,19 +222,24 @@ static double softmax(const struct node *node, const struct values *in, const in
     return 1 / sum;
 }
 
-static double instance_norm(const struct node *node, const struct values *in, size_t element,
-                            int64_t channel)
+static double instance_norm(const struct node *node, const struct values *in, const int64_t *at)
 {
-    size_t cells = count_of(in->shape) / (size_t)in->shape->extent[1];
-    const double *plane = in->data + (size_t)channel * cells;
-    double mean = 0, variance = 0;
+    int64_t channel = at[node->instance_norm.axis], other[SHAPE_MAX_RANK];
+    size_t count = count_of(in->shape);
+    double cells = (double)count / (double)in->shape->extent[node->instance_norm.axis];
+    double mean = 0, squares = 0;
 
-    for (size_t i = 0; i < cells; i++)
-        mean += plane[i] / (double)cells;
-    for (size_t i = 0; i < cells; i++)
-        variance += (plane[i] - mean) * (plane[i] - mean) / (double)cells;
-    return (in->data[element] - mean) / sqrt(variance + (double)node->instance_norm.epsilon) *
-               in[1].data[channel] +
+    for (size_t i = 0; i < count; i++) {
+        coordinates(in->shape, i, other);
+        mean += other[node->instance_norm.axis] == channel ? in->data[i] / cells : 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        coordinates(in->shape, i, other);
+        if (other[node->instance_norm.axis] == channel)
+            squares += (in->data[i] - mean) * (in->data[i] - mean);
+    }
+    return (in->data[element_at(in->shape, at)] - mean) /
+               sqrt(squares / cells + (double)node->instance_norm.epsilon) * in[1].data[channel] +
            in[2].data[channel];
 }
 
@@ -265,6 +270,11 @@ static double evaluate(const struct node *node, const struct values *in, const s
         return (in[0].data[element] - in[3].data[at[1]]) /
                    sqrt(in[4].data[at[1]] + (double)node->batch_norm.epsilon) * in[1].data[at[1]] +
                in[2].data[at[1]];
+    case NODE_AFFINE: {
+        int64_t channel = node->affine.axis < 0 ? 0 : at[node->affine.axis];
+
+        return in[0].data[element] * in[1].data[channel] + in[2].data[channel];
+    }
     case NODE_ACTIVATION:
         return activate(node, in[0].data[element]);
     case NODE_MAX_POOL:
@@ -288,7 +298,7 @@ static double evaluate(const struct node *node, const struct values *in, const s
     case NODE_SOFTMAX:
         return softmax(node, in, at);
     case NODE_INSTANCE_NORM:
-        return instance_norm(node, in, element, at[1]);
+        return instance_norm(node, in, at);
     case NODE_RESHAPE:
     case NODE_IDENTITY:
         return in[0].data[element];

@@ -16,7 +16,8 @@
 
 struct picture {
     struct convolution convolution;
-    float *weights, *bias; /* bias NULL: none */
+    struct flat_activation activation;
+    float *weights, *bias, *slope; /* bias NULL: none */
 };
 
 static size_t input_size(const struct convolution *convolution)
@@ -57,39 +58,73 @@ static bool fit(struct convolution *convolution)
     return true;
 }
 
-static void describe(const struct convolution *convolution, const char *kind, int rows, char *text,
+static void describe(const struct convolution *convolution, const char *kind, int way, char *text,
                      size_t size)
 {
     const struct window_sizes *sizes = &convolution->sizes;
     const struct window *window = &convolution->window;
 
     snprintf(text, size,
-             "%s rows %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d stride %d,%d dilation %d,%d "
+             "%s way %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d stride %d,%d dilation %d,%d "
              "pad %d,%d %d,%d",
-             kind, rows, sizes->input_channels, sizes->input_height, sizes->input_width,
+             kind, way, sizes->input_channels, sizes->input_height, sizes->input_width,
              sizes->output_channels, sizes->output_height, sizes->output_width, window->kernel[0],
              window->kernel[1], window->stride[0], window->stride[1], window->dilation[0],
              window->dilation[1], window->pad_begin[0], window->pad_begin[1], window->pad_end[0],
              window->pad_end[1]);
 }
 
-static void check_results(const struct convolution *convolution, const float *got,
-                          const float *average, const float *want, const char *what)
+static double activate(const struct flat_activation *activation, int channel, double x)
 {
+    switch (activation->function) {
+    case FLAT_CUT:
+        return fmin(fmax(x, (double)activation->least), (double)activation->most);
+    case FLAT_SLOPE:
+        return x > 0 ? x : x * (double)activation->slope[channel];
+    case FLAT_ELU:
+        return (double)activation->beta * (x > 0 ? x : (double)activation->alpha * expm1(x));
+    }
+    return NAN;
+}
+
+/* What an average makes of a value. */
+static double counted(const struct flat_activation *activation, double x)
+{
+    return x < 0 ? x * (double)activation->negative : x;
+}
+
+static struct flat_activation random_activation(const float *slope)
+{
+    struct flat_activation activation = {.function = (enum flat_function)random_between(0, 2),
+                                         .least = random_chance(0.5) ? 0 : -1,
+                                         .most = 2,
+                                         .alpha = 1.5F,
+                                         .beta = 0.75F,
+                                         .slope = slope,
+                                         .negative = (float)random_between(-1, 1)};
+
+    return activation;
+}
+
+static void check_results(const struct picture *picture, const float *got, const float *average,
+                          const float *want, const char *what)
+{
+    const struct convolution *convolution = &picture->convolution;
     size_t plane =
         (size_t)convolution->sizes.output_height * (size_t)convolution->sizes.output_width;
     int channels = convolution->sizes.output_channels;
-    /* Sums of three rows' weights and of two inputs meet in pairs: a few times the plain bound. */
-    double bound = 4 * sum_bound(sum_length(convolution) + 2, 1);
+    /* Sums of three rows' weights and of two inputs meet in pairs: a few times the plain bound. No
+     * activation here is steeper than 1.2. */
+    double bound = 5 * sum_bound(sum_length(convolution) + 2, 1);
 
     for (size_t i = 0; i < plane; i++) {
         double sum = 0;
 
         for (int c = 0; c < channels; c++) {
-            float cut = fminf(fmaxf(want[(size_t)c * plane + i], 0), 2);
+            double value = activate(&picture->activation, c, (double)want[(size_t)c * plane + i]);
 
-            check_close((double)got[(size_t)c * plane + i], (double)cut, bound, what);
-            sum += (double)cut;
+            check_close((double)got[(size_t)c * plane + i], value, bound, what);
+            sum += counted(&picture->activation, value);
         }
         check_close((double)average[i], sum / channels, 2 * bound, what);
     }
@@ -97,7 +132,7 @@ static void check_results(const struct convolution *convolution, const float *go
 
 /* One way on one level; 1 if there is such a way. */
 static int check_way(const struct kernels *kernels, const struct picture *picture,
-                     enum convolution_rows rows, const float *input, const float *want)
+                     enum convolution_way way, const float *input, const float *want)
 {
     const struct convolution *convolution = &picture->convolution;
     const struct window_sizes *sizes = &convolution->sizes;
@@ -107,11 +142,11 @@ static int check_way(const struct kernels *kernels, const struct picture *pictur
     float *got, *average, *scratch;
     char what[200];
 
-    assert_true(convolution_flat_create(&flat, convolution, kernels->flat, rows, picture->weights,
+    assert_true(convolution_flat_create(&flat, convolution, kernels->flat, way, picture->weights,
                                         picture->bias));
     if (!flat)
         return 0;
-    describe(convolution, kernels->name, (int)rows, what, sizeof(what));
+    describe(convolution, kernels->name, (int)way, what, sizeof(what));
     got = guarded_floats(output_size(convolution));
     average = guarded_floats(plane);
     scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
@@ -119,12 +154,11 @@ static int check_way(const struct kernels *kernels, const struct picture *pictur
                                         .input_rows = sizes->input_height,
                                         .output = got,
                                         .output_rows = sizes->output_height,
-                                        .least = 0,
-                                        .most = 2,
+                                        .activation = picture->activation,
                                         .average = average,
                                         .average_end = sizes->output_height};
     assert_true(convolution_flat_run(flat, &run, 0, sizes->output_height, scratch));
-    check_results(convolution, got, average, want, what);
+    check_results(picture, got, average, want, what);
     guarded_free(got);
     guarded_free(average);
     guarded_free(scratch);
@@ -148,12 +182,15 @@ static int check_convolution(struct convolution convolution)
     input = guarded_random(input_size(&picture.convolution), -1, 1);
     want = guarded_floats(output_size(&picture.convolution));
     convolution_reference(&picture.convolution, input, picture.weights, picture.bias, want);
+    picture.slope = guarded_random((size_t)convolution.sizes.output_channels, -1, 1);
+    picture.activation = random_activation(picture.slope);
     for (size_t level = 0; kernels_list(level); level++) {
-        for (int rows = ROWS_CHEAPEST; rows <= ROWS_IN_PAIRS; rows++)
+        for (int way = WAY_CHEAPEST; way < WAY_COUNT; way++)
             cases +=
-                check_way(kernels_list(level), &picture, (enum convolution_rows)rows, input, want);
+                check_way(kernels_list(level), &picture, (enum convolution_way)way, input, want);
     }
     guarded_free(picture.weights);
+    guarded_free(picture.slope);
     if (picture.bias)
         guarded_free(picture.bias);
     guarded_free(input);
@@ -224,13 +261,13 @@ static void nan_and_infinity_are_found(void **state)
     input = guarded_random(input_size(&convolution), -1, 1);
     output = guarded_floats(output_size(&convolution));
     for (size_t level = 0; kernels_list(level); level++) {
-        for (int rows = ROWS_ALONE; rows <= ROWS_IN_PAIRS; rows++) {
+        for (int way = WAY_WIDE; way < WAY_COUNT; way++) {
             struct convolution_flat *flat;
-            struct convolution_flat_run run = {input, 11, output, 9, 0, INFINITY, NULL, 0};
+            struct convolution_flat_run run = {input, 11, output, 9, {.most = INFINITY}, NULL, 0};
             float *scratch;
 
             assert_true(convolution_flat_create(&flat, &convolution, kernels_list(level)->flat,
-                                                (enum convolution_rows)rows, weights, NULL));
+                                                (enum convolution_way)way, weights, NULL));
             assert_non_null(flat);
             scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
             for (int i = 0; i < 60; i++) {
@@ -365,15 +402,17 @@ static void check_chain(struct chain_case *chain, const struct kernels *kernels)
     float *nan = guarded_floats(input_size(&chain->link[0].convolution));
 
     for (int i = 0; i < chain->count; i++) {
-        struct chain_link link = {.most = 2, .average = chain->average[i]};
+        struct chain_link link = {.activation = {.most = 2, .negative = 1},
+                                  .average = chain->average[i]};
         const struct picture *picture = &chain->link[i];
 
-        assert_true(convolution_flat_create(&link.flat, &picture->convolution, kernels->flat,
-                                            random_chance(0.5) ? ROWS_ALONE : ROWS_CHEAPEST,
-                                            picture->weights, picture->bias));
+        assert_true(convolution_flat_create(
+            &link.flat, &picture->convolution, kernels->flat,
+            (enum convolution_way)random_between(WAY_CHEAPEST, WAY_COUNT - 1), picture->weights,
+            picture->bias));
         if (!link.flat)
             assert_true(convolution_flat_create(&link.flat, &picture->convolution, kernels->flat,
-                                                ROWS_ALONE, picture->weights, picture->bias));
+                                                WAY_WIDE, picture->weights, picture->bias));
         assert_non_null(link.flat);
         assert_true(convolution_chain_add(&made, &link));
     }

@@ -118,7 +118,8 @@ static void random_networks(void **state)
         struct graph *graph = network_random(NETWORK_EVERY), *folded = check_fold(graph);
 
         before += count_of(graph, NODE_BATCH_NORM);
-        after += count_of(folded, NODE_BATCH_NORM);
+        after += count_of(folded, NODE_AFFINE);
+        assert_int_equal(count_of(folded, NODE_BATCH_NORM), 0);
         graph_destroy(&folded);
         graph_destroy(&graph);
     }
@@ -135,7 +136,8 @@ static void finish_and_check(struct graph *graph, int data, int norms_left)
     network_finish(graph,
                    network_dense(graph, network_flatten(graph, network_relu(graph, data)), 3));
     folded = check_fold(graph);
-    assert_int_equal(count_of(folded, NODE_BATCH_NORM), norms_left);
+    assert_int_equal(count_of(folded, NODE_AFFINE), norms_left);
+    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 0);
     graph_destroy(&folded);
     graph_destroy(&graph);
 }
@@ -203,7 +205,7 @@ static void behind_dense_layers(void **state)
     data = network_dense(graph, network_input(graph, 3, 4, 5), 3);
     network_finish(graph, network_batch_norm(graph, data));
     folded = check_fold(graph);
-    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 1);
+    assert_int_equal(count_of(folded, NODE_AFFINE), 1);
     graph_destroy(&folded);
     graph_destroy(&graph);
 }
@@ -286,6 +288,151 @@ static void shared_biases(void **state)
     finish_and_check(graph, data, 0);
 }
 
+/* data op constant, the constant along one axis (-1: a single number). */
+static int arithmetic(struct graph *graph, enum binary operation, int data, int axis, bool first)
+{
+    struct shape shape = graph->tensors[data].shape;
+    int constant;
+
+    for (int i = 0; i < shape.rank; i++)
+        shape.extent[i] = i == axis ? shape.extent[i] : 1;
+    constant = network_constant(graph, shape, NULL);
+    return first ? network_binary(graph, operation, constant, data)
+                 : network_binary(graph, operation, data, constant);
+}
+
+static int crop(struct graph *graph, int data, int height_axis, int width_axis)
+{
+    struct node node = {.kind = NODE_PAD, .inputs = &data, .input_count = 1};
+    VbpError error;
+
+    node.pad.begin[height_axis] = -2;
+    node.pad.end[width_axis] = -1;
+    data = graph_add_node(graph, &node, NULL, &error);
+    assert_true(data >= 0);
+    return data;
+}
+
+/* What Keras puts before a network: NHWC, arithmetic, a crop; nothing but the crop and one
+ * transposition is left of it, in this order. */
+static void what_stands_before_a_network(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        struct graph *graph = network_begin(), *folded;
+        int data = network_input(graph, 9, 12, 3); /* NHWC: 9 high, 12 wide, 3 channels */
+
+        data = arithmetic(graph, BINARY_DIVIDE, data, -1, false);
+        data = arithmetic(graph, BINARY_SUBTRACT, data, variant == 1 ? 3 : -1, variant == 2);
+        data = network_transpose(graph, data, 0, 3, 1, 2);
+        data = crop(graph, data, 2, 3);
+        data = arithmetic(graph, BINARY_MULTIPLY, data, variant == 3 ? 1 : -1, false);
+        data = network_relu(graph,
+                            network_convolution(graph, data, 4, window_square(3, 2, 0), 1, true));
+        network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
+        folded = check_fold(graph);
+        assert_int_equal(folded->node_count, 6);
+        assert_int_equal(folded->nodes[0].kind, NODE_PAD);
+        assert_int_equal(folded->nodes[1].kind, NODE_TRANSPOSE);
+        assert_int_equal(folded->nodes[2].kind, NODE_CONVOLUTION);
+        graph_destroy(&folded);
+        graph_destroy(&graph);
+    }
+}
+
+static int instance_norm(struct graph *graph, int data)
+{
+    struct node node = {.kind = NODE_INSTANCE_NORM, .instance_norm = {0.1F, 1}};
+    struct shape shape = {1, {graph->tensors[data].shape.extent[1]}};
+    int inputs[3] = {data, network_constant(graph, shape, NULL),
+                     network_constant(graph, shape, NULL)};
+    VbpError error;
+
+    node.inputs = inputs;
+    node.input_count = 3;
+    data = graph_add_node(graph, &node, NULL, &error);
+    assert_true(data >= 0);
+    return data;
+}
+
+/* A normalisation along another axis than the channels': no transposition is left. */
+static void between_transpositions(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int data = network_relu(graph, network_convolution(graph, network_input(graph, 2, 8, 9), 4,
+                                                       window_square(3, 1, 1), 1, true));
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        data = network_transpose(graph, data, 0, 2, 1, 3);
+        data = i ? network_batch_norm(graph, data) : instance_norm(graph, data);
+        data = network_relu(graph, network_transpose(graph, data, 0, 2, 1, 3));
+        data = network_convolution(graph, data, 4, window_square(3, 1, 1), 1, true);
+    }
+    network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_TRANSPOSE), 0);
+    assert_int_equal(count_of(folded, NODE_AFFINE), 1);
+    assert_int_equal(count_of(folded, NODE_INSTANCE_NORM), 1);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
+/* Whatever stands behind each other, and whoever else reads it: outputs and masks stay. */
+static void random_moves(void **state)
+{
+    static const int turns[][4] = {{0, 2, 3, 1}, {0, 3, 1, 2}, {0, 1, 3, 2}, {0, 2, 1, 3}};
+    int before = 0, after = 0;
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        struct graph *graph = network_begin(), *folded;
+        int data = network_relu(graph, network_convolution(graph, network_input(graph, 3, 14, 15),
+                                                           4, window_square(3, 1, 0), 1, true));
+        const int64_t *extent;
+        int watched = -1;
+
+        for (int i = random_between(1, 8); i > 0; i--) {
+            const int *turn = turns[random_between(0, 3)];
+
+            extent = graph->tensors[data].shape.extent;
+            switch (random_between(0, 4)) {
+            case 0:
+            case 1:
+                data = network_transpose(graph, data, turn[0], turn[1], turn[2], turn[3]);
+                break;
+            case 2:
+                if (extent[2] > 4 && extent[3] > 4)
+                    data = crop(graph, data, random_between(2, 3), random_between(2, 3));
+                break;
+            case 3:
+                data = random_chance(0.5) ? network_batch_norm(graph, data)
+                                          : instance_norm(graph, data);
+                break;
+            default:
+                data = arithmetic(graph, (enum binary)random_between(0, 3), data,
+                                  random_between(-1, 3), false);
+            }
+            if (random_chance(0.1))
+                watched = data;
+        }
+        data = network_convolution(graph, network_relu(graph, data), 3, window_square(1, 1, 0), 1,
+                                   true);
+        data = network_dense(graph, network_flatten(graph, data), 2);
+        network_finish(graph, data);
+        if (watched >= 0) {
+            assert_int_equal(graph_mark_output(graph, watched, NULL), VBP_OK);
+            assert_int_equal(graph_finish(graph, NULL), VBP_OK);
+        }
+        folded = check_fold(graph);
+        before += graph->node_count;
+        after += folded->node_count;
+        graph_destroy(&folded);
+        graph_destroy(&graph);
+    }
+    assert_true(after * 10 < before * 9);
+}
+
 static void identities_go(void **state)
 {
     struct graph *graph = network_begin(), *folded;
@@ -332,17 +479,18 @@ static void identities_between_branches_stay(void **state)
 static void chains_do_not_copy_weights(void **state)
 {
     struct graph *graph = network_begin(), *folded;
-    int data = network_input(graph, 3, 6, 6), constants;
+    int data = network_input(graph, 3, 6, 6), weights = 0;
 
     (void)state;
     data = network_convolution(graph, data, 3, window_square(3, 1, 1), 1, true);
     for (int i = 0; i < 10; i++)
         data = network_batch_norm(graph, data);
     network_finish(graph, network_relu(graph, data));
-    constants = graph->tensor_count;
     folded = check_fold(graph);
-    assert_int_equal(count_of(folded, NODE_BATCH_NORM), 0);
-    assert_int_equal(folded->tensor_count, constants);
+    assert_int_equal(count_of(folded, NODE_AFFINE), 0);
+    for (int t = 0; t < folded->tensor_count; t++)
+        weights += folded->tensors[t].values && folded->tensors[t].shape.rank == 4;
+    assert_int_equal(weights, 1);
     graph_destroy(&folded);
     graph_destroy(&graph);
 }
@@ -359,6 +507,9 @@ int main(void)
         cmocka_unit_test(not_where_outputs_would_change),
         cmocka_unit_test(shared_weights),
         cmocka_unit_test(shared_biases),
+        cmocka_unit_test(what_stands_before_a_network),
+        cmocka_unit_test(between_transpositions),
+        cmocka_unit_test(random_moves),
         cmocka_unit_test(identities_go),
         cmocka_unit_test(identities_between_branches_stay),
         cmocka_unit_test(chains_do_not_copy_weights),

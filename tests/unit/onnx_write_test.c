@@ -372,7 +372,7 @@ static void test_rare_kinds(void **state)
         check_same(graph, graph_case_add(graph, node, "softmax", INPUTS(graph->input)));
     }
     graph = graph_case_picture();
-    node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm.epsilon = 0.01f};
+    node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm = {0.01f, 1}};
     data = graph_case_constant(graph, "scale", -1, NUMBERS(2));
     check_same(graph, graph_case_add(graph, node, "own statistics",
                                      INPUTS(graph->input, data,
