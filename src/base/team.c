@@ -5,32 +5,36 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Looks at a variable before going to sleep: some ten microseconds. */
 #define PATIENCE 1000
 
-struct member {
-    struct team *team;
-    pthread_t thread;
-    int worker;
-};
-
 struct team {
     int workers, started; /* started: threads that run, one less than workers once all do */
-    struct member *members;
+    pthread_t *members;
 
-    /* Written by the caller before `piece` changes, read by members after that. */
-    void (*work)(void *context, int worker);
+    /* Written by the caller before `parts` changes; valid for who has taken a part, until that is
+     * done. */
+    void (*work)(void *context, int part);
     void *context;
 
-    /* Changed under the lock, so that nobody falls asleep on a change; may be read without. */
-    atomic_uint piece;
-    atomic_int busy; /* members that are not done with the piece */
+    /*
+     * The next part to be taken, `workers` where none is left, below the number of the piece: a
+     * part of an earlier piece, seen long ago, cannot be taken for one of this.
+     */
+    atomic_uint_least64_t parts;
+    atomic_int undone; /* parts */
+
+    /* Changes that somebody may sleep on are told under the lock. */
     atomic_bool stop;
     pthread_mutex_t lock;
     pthread_cond_t begun, done;
 };
+
+#define PART_MASK UINT32_MAX
+#define ONE_PIECE ((uint64_t)1 << 32)
 
 static void breathe(void)
 {
@@ -39,27 +43,45 @@ static void breathe(void)
 #endif
 }
 
+static bool parts_left(struct team *team)
+{
+    return (atomic_load(&team->parts) & PART_MASK) < (uint64_t)team->workers;
+}
+
+/* Does parts as long as there are some. Returns whether it did the last one that was undone. */
+static bool do_parts(struct team *team)
+{
+    uint64_t next = atomic_load(&team->parts);
+    bool last = false;
+
+    while ((next & PART_MASK) < (uint64_t)team->workers) {
+        if (!atomic_compare_exchange_weak(&team->parts, &next, next + 1))
+            continue;
+        team->work(team->context, (int)(next & PART_MASK));
+        last = atomic_fetch_sub(&team->undone, 1) == 1;
+        next = atomic_load(&team->parts);
+    }
+    return last;
+}
+
 static void *member_run(void *argument)
 {
-    struct member *member = argument;
-    struct team *team = member->team;
-    unsigned seen = 0;
+    struct team *team = argument;
 
     for (;;) {
-        for (int i = 0; i < PATIENCE && atomic_load(&team->piece) == seen; i++)
+        for (int i = 0; i < PATIENCE && !parts_left(team); i++)
             breathe();
         pthread_mutex_lock(&team->lock);
-        while (atomic_load(&team->piece) == seen && !atomic_load(&team->stop))
+        while (!parts_left(team) && !atomic_load(&team->stop))
             pthread_cond_wait(&team->begun, &team->lock);
-        seen = atomic_load(&team->piece);
         pthread_mutex_unlock(&team->lock);
         if (atomic_load(&team->stop))
             return NULL;
-        team->work(team->context, member->worker);
-        pthread_mutex_lock(&team->lock);
-        if (atomic_fetch_sub(&team->busy, 1) == 1)
+        if (do_parts(team)) {
+            pthread_mutex_lock(&team->lock);
             pthread_cond_signal(&team->done);
-        pthread_mutex_unlock(&team->lock);
+            pthread_mutex_unlock(&team->lock);
+        }
     }
 }
 
@@ -72,6 +94,7 @@ int team_create(struct team **team, int workers, VbpError *error)
     if (!t)
         return error_out_of_memory(error);
     t->workers = workers;
+    atomic_store(&t->parts, (uint64_t)workers);
     t->members = memory_array((size_t)workers, sizeof(*t->members));
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->begun, NULL);
@@ -79,12 +102,8 @@ int team_create(struct team **team, int workers, VbpError *error)
     if (!t->members)
         result = error_out_of_memory(error);
     while (result == VBP_OK && t->started < workers - 1) {
-        struct member *member = &t->members[t->started];
-        int failure;
+        int failure = pthread_create(&t->members[t->started], NULL, member_run, t);
 
-        member->team = t;
-        member->worker = t->started + 1;
-        failure = pthread_create(&member->thread, NULL, member_run, member);
         if (failure == 0)
             t->started++;
         else
@@ -109,7 +128,7 @@ void team_destroy(struct team **team)
     pthread_cond_broadcast(&t->begun);
     pthread_mutex_unlock(&t->lock);
     for (int i = 0; i < t->started; i++)
-        pthread_join(t->members[i].thread, NULL);
+        pthread_join(t->members[i], NULL);
     pthread_cond_destroy(&t->done);
     pthread_cond_destroy(&t->begun);
     pthread_mutex_destroy(&t->lock);
@@ -123,24 +142,25 @@ int team_workers(const struct team *team)
     return team->workers;
 }
 
-void team_run(struct team *team, void (*work)(void *context, int worker), void *context)
+void team_run(struct team *team, void (*work)(void *context, int part), void *context)
 {
-    if (team->started > 0) {
-        pthread_mutex_lock(&team->lock);
-        team->work = work;
-        team->context = context;
-        atomic_store(&team->busy, team->started);
-        atomic_fetch_add(&team->piece, 1);
-        pthread_cond_broadcast(&team->begun);
-        pthread_mutex_unlock(&team->lock);
-    }
-    work(context, 0);
-    if (team->started == 0)
+    if (team->started == 0) {
+        work(context, 0);
         return;
-    for (int i = 0; i < PATIENCE && atomic_load(&team->busy) > 0; i++)
+    }
+    pthread_mutex_lock(&team->lock);
+    team->work = work;
+    team->context = context;
+    atomic_store(&team->undone, team->workers);
+    atomic_store(&team->parts, (atomic_load(&team->parts) & ~(uint64_t)PART_MASK) + ONE_PIECE);
+    pthread_cond_broadcast(&team->begun);
+    pthread_mutex_unlock(&team->lock);
+    if (do_parts(team))
+        return;
+    for (int i = 0; i < PATIENCE && atomic_load(&team->undone) > 0; i++)
         breathe();
     pthread_mutex_lock(&team->lock);
-    while (atomic_load(&team->busy) > 0)
+    while (atomic_load(&team->undone) > 0)
         pthread_cond_wait(&team->done, &team->lock);
     pthread_mutex_unlock(&team->lock);
 }

@@ -17,9 +17,11 @@ void team_destroy(struct team **team);
 int team_workers(const struct team *team);
 
 /*
- * Calls work(context, worker) once for each worker from 0 on, all at the same time, 0 in the
- * calling thread, and returns when all are done. One caller at a time.
+ * Calls work(context, part) once for each part from 0 to team_workers - 1 and returns when all are
+ * done. Whoever is awake takes the next part, the caller too: of a member that is late, because it
+ * sleeps or the machine has other work, nobody waits for a part that it has not begun. One caller
+ * at a time.
  */
-void team_run(struct team *team, void (*work)(void *context, int worker), void *context);
+void team_run(struct team *team, void (*work)(void *context, int part), void *context);
 
 #endif

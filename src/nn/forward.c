@@ -33,15 +33,14 @@ struct chain_work {
     atomic_int failed; /* the first link that gave NaN or infinity; the number of them: none did */
 };
 
-static void work_on_chain(void *context, int worker)
+static void work_on_chain(void *context, int part)
 {
     struct chain_work *work = context;
     const struct forward *forward = work->forward;
     const struct node_chain *chain = work->chain;
-    int failed = convolution_chain_run(&chain->chain, tensor_data(forward, chain->input),
-                                       tensor_data(forward, chain->output), worker,
-                                       team_workers(forward->team),
-                                       forward->memory + (size_t)worker * forward->memory_size);
+    int failed = convolution_chain_run(
+        &chain->chain, tensor_data(forward, chain->input), tensor_data(forward, chain->output),
+        part, team_workers(forward->team), forward->memory + (size_t)part * forward->memory_size);
     int first = atomic_load(&work->failed);
 
     while (failed >= 0 && failed < first &&
