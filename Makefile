@@ -121,7 +121,7 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all demo assets picture roadsim test test-programs bench bench-train bench-kernels fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all demo assets picture roadsim test test-programs bench bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -198,8 +198,8 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
 
-# What networks and frames cost, beside ONNX Runtime where that can be installed.
-BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,frame_bench random_network bench_table)
+# What networks, frames and kernels cost, beside ONNX Runtime where that can be installed.
+BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,frame_bench kernels_bench random_network bench_table)
 $(BENCH_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
@@ -213,13 +213,6 @@ $(TRAIN_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
 	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 bench-train: $(TRAIN_BENCH)
 	@tests/bench/train-peer.sh $(TRAIN_BENCH)
-
-# What each convolution of a model takes: build/tests/bench/kernels_bench MODEL.
-KERNELS_BENCH := $(BUILD)/tests/bench/kernels_bench
-$(KERNELS_BENCH): %: %.o $(TEST_SUPPORT) $(TESTED_OBJECTS) $(BUILD)/link-flags
-	@echo "  LINK   $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o,$^) $(TEST_LIBS) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
-bench-kernels: $(KERNELS_BENCH)
 
 # Draws drives with the steering they need and with what every pixel shows. Its test uses its parts.
 ROADSIM_OBJECTS := $(call objects_of,tools/roadsim)
@@ -289,9 +282,8 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
-	@echo 'make bench           milliseconds of networks and frames, and ONNX Runtime beside them'
+	@echo 'make bench           times of networks, frames and kernels, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
-	@echo 'make bench-kernels   $(BUILD)/tests/bench/kernels_bench, which times a model layer by layer'
 	@echo 'make demo            the shipped drive with the masks of the shipped network'
 	@echo 'make assets          makes that drive and that network anew, in about an hour'
 	@echo 'make roadsim         $(BUILD)/roadsim, which draws drives with labels: see its -h'
@@ -304,5 +296,4 @@ help:
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
-           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o) \
-           $(KERNELS_BENCH).o)
+           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o))

@@ -13,6 +13,7 @@ set -euo pipefail
 # not its package manager, so libraries that were installed by other means count:
 #     cmd:NAME     a command            pc:NAME     a library that pkg-config knows
 #     file:PATTERN a file               |           one of these packages, the first that exists
+# qemu-x86_64 is for tests on processors without AVX and without AVX-512.
 needed='
 cmd:cc                     build-essential
 cmd:c++                    build-essential
@@ -22,6 +23,7 @@ cmd:pkg-config             pkg-config
 cmd:protoc-c               protobuf-c-compiler
 cmd:ffmpeg                 ffmpeg
 cmd:Xvfb                   xvfb
+cmd:qemu-x86_64            qemu-user
 pc:libavformat             libavformat-dev
 pc:libavcodec              libavcodec-dev
 pc:libavutil               libavutil-dev
@@ -116,7 +118,7 @@ if ! command -v apt-get >/dev/null; then
 This script installs by apt-get only. Please install with your own package manager, with headers:
   FFmpeg (libavformat, libavcodec, libavutil, libswscale, and the ffmpeg command), SDL 2, SDL_ttf 2,
   fontconfig, OpenBLAS, protobuf-c and its compiler protoc-c, the file onnx.proto of ONNX
-  (make ONNX_PROTO=PATH), cJSON, HDF5, libzip; for tests cmocka, Xvfb, libX11, libXtst; the DejaVu fonts.
+  (make ONNX_PROTO=PATH), cJSON, HDF5, libzip; for tests cmocka, Xvfb, qemu-user, libX11, libXtst; the DejaVu fonts.
 TEXT
     exit 1
 fi

@@ -16,8 +16,9 @@
 #define ALONE_COST     5  /* a result: checking, cutting, storing */
 #define PAIR_COST      14 /* two of them, and sums that are put by */
 #define TURN_COST      120 /* turning a vector of channels of up to so many cells, a vector's width */
-#define DEEP_LEAST     10 /* sums that a deep tile must have to keep the multipliers busy */
-#define PLANE_COST     5  /* a cell of a plane in the first-level cache */
+#define DEEP_LEAST     10  /* sums that keep the multipliers busy */
+#define DEEP_LOAD_COST 1.3 /* a weight or a cell of a deep tile */
+#define PLANE_COST     5   /* a cell of a plane in the first-level cache */
 #define FAR_PLANE_COST 6
 #define COLUMNS_COST   2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
 
@@ -100,21 +101,30 @@ static double all_vectors(const struct convolution_flat *flat)
     return (double)vectors * chunk_count(flat);
 }
 
-/* The same in deep tiles: lanes of sums, at least as many as keep the multipliers busy. */
+/* Sums that a deep tile could do while it does its own: it has to load weights and cells, and few
+ * sums have to wait for each other. */
+static double deep_sums(size_t columns, size_t vectors)
+{
+    double sums = (double)(columns * vectors), loads = (double)(columns + vectors) * DEEP_LOAD_COST;
+
+    return fmax(fmax(sums, loads), DEEP_LEAST);
+}
+
+/* Lanes of all sums in deep tiles. */
 static double deep_cells(const struct convolution_flat *flat)
 {
     size_t width = (size_t)flat->convolution.sizes.output_width, all = whole_channels(flat);
-    size_t lanes = flat->kernels->width, sums = 0;
+    size_t lanes = flat->kernels->width;
+    double sums = 0;
 
     for (size_t first = 0, channels; first < all; first += channels) {
         channels = tile_channels(flat, first);
         for (size_t x = 0, columns; x < width; x += columns) {
             columns = even_part(width - x, flat->columns);
-            sums += columns * (channels / lanes) > DEEP_LEAST ? columns * (channels / lanes)
-                                                              : DEEP_LEAST;
+            sums += deep_sums(columns, channels / lanes);
         }
     }
-    return (double)step_count(flat) * (double)(sums * lanes);
+    return (double)step_count(flat) * sums * (double)lanes;
 }
 
 double convolution_flat_cost(const struct convolution_flat *flat)

@@ -6,10 +6,11 @@
 static const struct kernels rows[] = {
 #ifdef __x86_64__
     {"avx512", ISA_AVX512, &tiles__avx512, &flat__avx512, &map_rows__avx512, &resize__avx512,
-     &peak__avx512},
-    {"avx2", ISA_AVX2, &tiles__avx2, &flat__avx2, &map_rows__avx2, &resize__avx2, &peak__avx2},
+     &peak__avx512, &planes__avx512},
+    {"avx2", ISA_AVX2, &tiles__avx2, &flat__avx2, &map_rows__avx2, &resize__avx2, &peak__avx2,
+     &planes__avx2},
 #endif
-    {"c", ISA_C, &tiles__c, &flat__c, &map_rows__c, &resize__c, &peak__c},
+    {"c", ISA_C, &tiles__c, &flat__c, &map_rows__c, &resize__c, &peak__c, &planes__c},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 

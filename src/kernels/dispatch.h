@@ -6,6 +6,7 @@
 #include "kernels/flat.h"
 #include "kernels/map_rows.h"
 #include "kernels/peak.h"
+#include "kernels/planes.h"
 #include "kernels/resize.h"
 #include "kernels/tile.h"
 
@@ -19,6 +20,7 @@ struct kernels {
     const struct map_rows *map_rows; /* for masks */
     const struct resize *resize;     /* for pictures on their way to the input */
     const struct peak *peak;         /* for knowing how far there is to go */
+    const struct planes *planes;     /* for what is not a convolution */
 };
 
 /* All rows that this machine can run, the fastest first; NULL behind the last one. */

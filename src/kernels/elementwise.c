@@ -62,32 +62,63 @@ void binary_run(enum binary operation, int rank, const int64_t *extent, const fl
     } while (next_row(rank, extent, index));
 }
 
+/* What pad_run is asked for, with every axis that stays as it is made part of the one before. */
+struct padding {
+    int rank;
+    int64_t input[STRIDES_MAX_RANK], begin[STRIDES_MAX_RANK], output[STRIDES_MAX_RANK];
+};
+
+static struct padding merge_padding(int rank, const int64_t *input, const int64_t *begin,
+                                    const int64_t *output)
+{
+    struct padding padding = {0};
+
+    for (int axis = 0; axis < rank; axis++) {
+        if (axis > 0 && begin[axis] == 0 && input[axis] == output[axis]) {
+            padding.input[padding.rank - 1] *= input[axis];
+            padding.begin[padding.rank - 1] *= input[axis];
+            padding.output[padding.rank - 1] *= input[axis];
+        } else {
+            padding.input[padding.rank] = input[axis];
+            padding.begin[padding.rank] = begin[axis];
+            padding.output[padding.rank++] = output[axis];
+        }
+    }
+    return padding;
+}
+
 void pad_run(int rank, const int64_t *input_extent, const int64_t *begin,
              const int64_t *output_extent, const float *input, float *output)
 {
+    const struct padding padding = merge_padding(rank, input_extent, begin, output_extent);
     /* What of the input is in the output: `count` cells along each axis. */
     int64_t count[STRIDES_MAX_RANK], index[STRIDES_MAX_RANK] = {0};
+    bool empty = false, all = true; /* nothing of the input; all of the output */
     int64_t from = 0, to = 0, from_step = 1, to_step = 1;
     int64_t from_stride[STRIDES_MAX_RANK], to_stride[STRIDES_MAX_RANK];
 
+    rank = padding.rank;
     for (int axis = rank - 1; axis >= 0; axis--) {
-        int64_t from_first = begin[axis] < 0 ? -begin[axis] : 0;
-        int64_t to_first = begin[axis] > 0 ? begin[axis] : 0;
-        int64_t left = input_extent[axis] - from_first, room = output_extent[axis] - to_first;
+        int64_t from_first = padding.begin[axis] < 0 ? -padding.begin[axis] : 0;
+        int64_t to_first = padding.begin[axis] > 0 ? padding.begin[axis] : 0;
+        int64_t left = padding.input[axis] - from_first, room = padding.output[axis] - to_first;
 
         count[axis] = left < room ? left : room;
         from_stride[axis] = from_step;
         to_stride[axis] = to_step;
         from += from_first * from_step;
         to += to_first * to_step;
-        from_step *= input_extent[axis];
-        to_step *= output_extent[axis];
+        from_step *= padding.input[axis];
+        to_step *= padding.output[axis];
     }
-    memset(output, 0, (size_t)to_step * sizeof(float));
     for (int axis = 0; axis < rank; axis++) {
-        if (count[axis] <= 0)
-            return;
+        empty = empty || count[axis] <= 0;
+        all = all && count[axis] == padding.output[axis];
     }
+    if (!all)
+        memset(output, 0, (size_t)to_step * sizeof(float));
+    if (empty)
+        return;
     do {
         memcpy(output + to + offset_of(rank, index, to_stride),
                input + from + offset_of(rank, index, from_stride),
@@ -105,7 +136,9 @@ void transpose_run(int rank, const int64_t *extent, const float *input, const in
     do {
         const float *row = input + offset_of(rank, index, stride);
 
-        for (int64_t i = 0; i < width; i++)
+        if (step == 1)
+            memcpy(output, row, (size_t)width * sizeof(float));
+        for (int64_t i = 0; i < width && step != 1; i++)
             output[i] = row[i * step];
         output += width;
     } while (next_row(rank, extent, index));

@@ -1,6 +1,6 @@
 /*
  * The most multiply-adds that a core can do: a loop on registers alone, for each instruction set
- * that the tiles (tile.h) know. It is the limit that the speed of a network is held against.
+ * that has kernels. It is the limit that the speed of a network is held against.
  */
 #ifndef VBP_KERNELS_PEAK_H
 #define VBP_KERNELS_PEAK_H

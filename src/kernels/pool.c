@@ -2,18 +2,6 @@
 
 #include <math.h>
 
-/* The kernel positions first..last (inclusive) whose cell start + k * dilation is in 0..size-1. */
-static void clip_window(const struct window *window, int axis, int start, int size, int *first,
-                        int *last)
-{
-    int dilation = window->dilation[axis];
-
-    *first = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
-    *last = window->kernel[axis] - 1;
-    if (start + *last * dilation >= size)
-        *last = (size - 1 - start) / dilation;
-}
-
 void max_pool_run(const struct window_sizes *sizes, const struct window *window, const float *input,
                   float *output)
 {
@@ -24,13 +12,13 @@ void max_pool_run(const struct window_sizes *sizes, const struct window *window,
             int top = y * window->stride[0] - window->pad_begin[0];
             int first_y, last_y;
 
-            clip_window(window, 0, top, sizes->input_height, &first_y, &last_y);
+            window_clip(window, 0, top, sizes->input_height, &first_y, &last_y);
             for (int x = 0; x < sizes->output_width; x++) {
                 int left = x * window->stride[1] - window->pad_begin[1];
                 float largest = -INFINITY;
                 int first_x, last_x;
 
-                clip_window(window, 1, left, sizes->input_width, &first_x, &last_x);
+                window_clip(window, 1, left, sizes->input_width, &first_x, &last_x);
                 for (int ky = first_y; ky <= last_y; ky++) {
                     const float *row = input + (size_t)(top + ky * window->dilation[0]) *
                                                    (size_t)sizes->input_width;
@@ -52,17 +40,6 @@ void max_pool_run(const struct window_sizes *sizes, const struct window *window,
     }
 }
 
-/* Kernel positions that lie inside the input and its padding. */
-static int padded_cells(const struct window *window, int axis, int start, int size)
-{
-    int end = size + window->pad_end[axis];
-    int last = window->kernel[axis] - 1;
-
-    if (start + last * window->dilation[axis] >= end)
-        last = (end - 1 - start) / window->dilation[axis];
-    return last + 1;
-}
-
 void average_pool_run(const struct window_sizes *sizes, const struct window *window,
                       bool include_padding, const float *input, float *output)
 {
@@ -73,13 +50,13 @@ void average_pool_run(const struct window_sizes *sizes, const struct window *win
             int top = y * window->stride[0] - window->pad_begin[0];
             int first_y, last_y;
 
-            clip_window(window, 0, top, sizes->input_height, &first_y, &last_y);
+            window_clip(window, 0, top, sizes->input_height, &first_y, &last_y);
             for (int x = 0; x < sizes->output_width; x++) {
                 int left = x * window->stride[1] - window->pad_begin[1];
                 int first_x, last_x, cells;
                 double sum = 0;
 
-                clip_window(window, 1, left, sizes->input_width, &first_x, &last_x);
+                window_clip(window, 1, left, sizes->input_width, &first_x, &last_x);
                 for (int ky = first_y; ky <= last_y; ky++) {
                     const float *row = input + (size_t)(top + ky * window->dilation[0]) *
                                                    (size_t)sizes->input_width;
@@ -89,8 +66,8 @@ void average_pool_run(const struct window_sizes *sizes, const struct window *win
                 }
                 cells = (last_y - first_y + 1) * (last_x - first_x + 1);
                 if (include_padding)
-                    cells = padded_cells(window, 0, top, sizes->input_height) *
-                            padded_cells(window, 1, left, sizes->input_width);
+                    cells = window_padded_cells(window, 0, top, sizes->input_height) *
+                            window_padded_cells(window, 1, left, sizes->input_width);
                 *output++ = (float)(sum / cells);
             }
         }

@@ -50,7 +50,6 @@ struct resize_rows {
 };
 
 struct resize {
-    const char *name;
     /* sums[i] for the bytes i < count of plane 0, whatever they mean. */
     void (*bytes_down)(const struct resize_image *image, const struct resize_rows *rows,
                        size_t count, float *sums);

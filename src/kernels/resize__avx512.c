@@ -134,6 +134,6 @@ RESIZE_INLINE __m128 resize_pixel_of(const resize_vector *sums)
 
 #include "kernels/resize.inc"
 
-const struct resize resize__avx512 = {"avx512", bytes_down, yuv_down, pixels_across};
+const struct resize resize__avx512 = {bytes_down, yuv_down, pixels_across};
 
 #endif

@@ -22,4 +22,4 @@ static void pixels_across(const struct taps *taps, const float *cells, size_t st
         resize_across(taps, cells, 4, planes, plane);
 }
 
-const struct resize resize__c = {"c", bytes_down, yuv_down, pixels_across};
+const struct resize resize__c = {bytes_down, yuv_down, pixels_across};

@@ -56,7 +56,6 @@ struct accumulation {
 };
 
 struct tiles {
-    const char *name;
     size_t width; /* floats in a vector */
     /* Returns false where a sum, before it was rectified, is NaN or infinite. */
     bool (*correlate)(const struct correlation *correlation, const float *input, float *output,
@@ -64,9 +63,6 @@ struct tiles {
     void (*accumulate)(const struct accumulation *accumulation, const float *input,
                        const float *gradient, float *sums);
 };
-
-/* All versions that this machine can run, the fastest first; NULL behind the last one. */
-const struct tiles *tiles_list(size_t index);
 
 extern const struct tiles tiles__c, tiles__avx2, tiles__avx512;
 

@@ -13,6 +13,6 @@
 
 #include "kernels/tile.inc"
 
-const struct tiles tiles__avx2 = {"avx2", VECTOR_WIDTH, correlate, accumulate};
+const struct tiles tiles__avx2 = {VECTOR_WIDTH, correlate, accumulate};
 
 #endif

@@ -14,6 +14,6 @@
 
 #include "kernels/tile.inc"
 
-const struct tiles tiles__avx512 = {"avx512", VECTOR_WIDTH, correlate, accumulate};
+const struct tiles tiles__avx512 = {VECTOR_WIDTH, correlate, accumulate};
 
 #endif

@@ -10,4 +10,4 @@
 
 #include "kernels/tile.inc"
 
-const struct tiles tiles__c = {"c", VECTOR_WIDTH, correlate, accumulate};
+const struct tiles tiles__c = {VECTOR_WIDTH, correlate, accumulate};

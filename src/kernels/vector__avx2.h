@@ -119,7 +119,7 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     vector low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
@@ -200,6 +200,56 @@ VECTOR_INLINE void vector_transpose(vector *rows)
         rows[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
         rows[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
     }
+}
+
+/* The greater and the lesser of two; NaN where one of them is. */
+VECTOR_INLINE vector vector_maximum(vector a, vector b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+
+VECTOR_INLINE vector vector_minimum(vector a, vector b)
+{
+    return _mm256_blendv_ps(_mm256_min_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+
+/* 0 behind the first `count` lanes. */
+VECTOR_INLINE vector vector_first(vector a, size_t count)
+{
+    return _mm256_and_ps(a, _mm256_castsi256_ps(lanes(count)));
+}
+
+/*
+ * Floats 0, 3, 6 ..., 1, 4, 7 ... and 2, 5, 8 ... of three vectors that lie together. Since 3 does
+ * not divide the width, the floats of a third lie in other lanes of each vector: so they fit into
+ * one, and there are put in order.
+ */
+VECTOR_INLINE void vector_load_thirds(const float *from, vector *third)
+{
+    const __m256i seven = _mm256_set1_epi32(7), order = _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5);
+    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
+    vector c = vector_load(from + 2 * VECTOR_WIDTH);
+    __m256i second = _mm256_and_si256(_mm256_add_epi32(order, _mm256_set1_epi32(1)), seven);
+    __m256i last = _mm256_and_si256(_mm256_add_epi32(order, _mm256_set1_epi32(2)), seven);
+
+    third[0] =
+        _mm256_permutevar8x32_ps(_mm256_blend_ps(_mm256_blend_ps(a, b, 0x92), c, 0x24), order);
+    third[1] =
+        _mm256_permutevar8x32_ps(_mm256_blend_ps(_mm256_blend_ps(a, b, 0x24), c, 0x49), second);
+    third[2] =
+        _mm256_permutevar8x32_ps(_mm256_blend_ps(_mm256_blend_ps(a, b, 0x49), c, 0x92), last);
+}
+
+/* The same backwards. */
+VECTOR_INLINE void vector_store_thirds(float *to, const vector *third)
+{
+    vector a = _mm256_permutevar8x32_ps(third[0], _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
+    vector b = _mm256_permutevar8x32_ps(third[1], _mm256_setr_epi32(5, 0, 3, 6, 1, 4, 7, 2));
+    vector c = _mm256_permutevar8x32_ps(third[2], _mm256_setr_epi32(2, 5, 0, 3, 6, 1, 4, 7));
+
+    vector_store(to, _mm256_blend_ps(_mm256_blend_ps(a, b, 0x92), c, 0x24));
+    vector_store(to + VECTOR_WIDTH, _mm256_blend_ps(_mm256_blend_ps(a, b, 0x24), c, 0x49));
+    vector_store(to + 2 * VECTOR_WIDTH, _mm256_blend_ps(_mm256_blend_ps(a, b, 0x49), c, 0x92));
 }
 
 #endif

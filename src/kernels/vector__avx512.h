@@ -108,7 +108,7 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -189,6 +189,59 @@ VECTOR_INLINE void vector_transpose(vector *rows)
         rows[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
         rows[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
     }
+}
+
+/* The greater and the lesser of two; NaN where one of them is. */
+VECTOR_INLINE vector vector_maximum(vector a, vector b)
+{
+    return _mm512_mask_mov_ps(_mm512_max_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+
+VECTOR_INLINE vector vector_minimum(vector a, vector b)
+{
+    return _mm512_mask_mov_ps(_mm512_min_ps(a, b), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
+
+/* 0 behind the first `count` lanes. */
+VECTOR_INLINE vector vector_first(vector a, size_t count)
+{
+    return _mm512_maskz_mov_ps((__mmask16)((1u << count) - 1), a);
+}
+
+/*
+ * Floats 0, 3, 6 ..., 1, 4, 7 ... and 2, 5, 8 ... of three vectors that lie together. Since 3 does
+ * not divide the width, the floats of a third lie in other lanes of each vector: so they fit into
+ * one, and there are put in order (only the lowest four bits of an index count).
+ */
+VECTOR_INLINE void vector_load_thirds(const float *from, vector *third)
+{
+    const __m512i order = _mm512_setr_epi32(0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13);
+    const __m512i one = _mm512_set1_epi32(1);
+    vector a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
+    vector c = vector_load(from + 2 * VECTOR_WIDTH);
+    __m512i second = _mm512_add_epi32(order, one), last = _mm512_add_epi32(second, one);
+
+    third[0] = _mm512_permutexvar_ps(
+        order, _mm512_mask_mov_ps(_mm512_mask_mov_ps(a, 0x4924, b), 0x2492, c));
+    third[1] = _mm512_permutexvar_ps(
+        second, _mm512_mask_mov_ps(_mm512_mask_mov_ps(a, 0x9249, b), 0x4924, c));
+    third[2] = _mm512_permutexvar_ps(
+        last, _mm512_mask_mov_ps(_mm512_mask_mov_ps(a, 0x2492, b), 0x9249, c));
+}
+
+/* The same backwards: 11 times 3 is 1 more than a multiple of 16. */
+VECTOR_INLINE void vector_store_thirds(float *to, const vector *third)
+{
+    const __m512i order = _mm512_setr_epi32(0, 11, 6, 1, 12, 7, 2, 13, 8, 3, 14, 9, 4, 15, 10, 5);
+    vector a = _mm512_permutexvar_ps(order, third[0]);
+    vector b = _mm512_permutexvar_ps(_mm512_add_epi32(order, _mm512_set1_epi32(5)), third[1]);
+    vector c = _mm512_permutexvar_ps(_mm512_add_epi32(order, _mm512_set1_epi32(10)), third[2]);
+
+    vector_store(to, _mm512_mask_mov_ps(_mm512_mask_mov_ps(a, 0x2492, b), 0x4924, c));
+    vector_store(to + VECTOR_WIDTH,
+                 _mm512_mask_mov_ps(_mm512_mask_mov_ps(b, 0x2492, c), 0x4924, a));
+    vector_store(to + 2 * VECTOR_WIDTH,
+                 _mm512_mask_mov_ps(_mm512_mask_mov_ps(c, 0x2492, a), 0x4924, b));
 }
 
 #endif

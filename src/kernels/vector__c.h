@@ -121,7 +121,7 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     *first = (vector){even[0], odd[0], even[1], odd[1]};
@@ -195,6 +195,46 @@ VECTOR_INLINE void vector_transpose(vector *rows)
     rows[1] = (vector){a[1], b[1], c[1], d[1]};
     rows[2] = (vector){a[2], b[2], c[2], d[2]};
     rows[3] = (vector){a[3], b[3], c[3], d[3]};
+}
+
+/* The greater and the lesser of two; NaN where one of them is. */
+VECTOR_INLINE vector vector_maximum(vector a, vector b)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] > b[i] || a[i] != a[i] ? a[i] : b[i];
+    return a;
+}
+
+VECTOR_INLINE vector vector_minimum(vector a, vector b)
+{
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        a[i] = a[i] < b[i] || a[i] != a[i] ? a[i] : b[i];
+    return a;
+}
+
+/* 0 behind the first `count` lanes. */
+VECTOR_INLINE vector vector_first(vector a, size_t count)
+{
+    for (size_t i = count; i < VECTOR_WIDTH; i++)
+        a[i] = 0;
+    return a;
+}
+
+/* Floats 0, 3, 6 ..., 1, 4, 7 ... and 2, 5, 8 ... of three vectors that lie together. */
+VECTOR_INLINE void vector_load_thirds(const float *from, vector *third)
+{
+    for (int k = 0; k < 3; k++)
+        third[k] = (vector){from[k], from[k + 3], from[k + 6], from[k + 9]};
+}
+
+/* The same backwards. */
+VECTOR_INLINE void vector_store_thirds(float *to, const vector *third)
+{
+    vector a = third[0], b = third[1], c = third[2];
+
+    vector_store(to, (vector){a[0], b[0], c[0], a[1]});
+    vector_store(to + VECTOR_WIDTH, (vector){b[1], c[1], a[2], b[2]});
+    vector_store(to + 2 * VECTOR_WIDTH, (vector){c[2], a[3], b[3], c[3]});
 }
 
 #endif

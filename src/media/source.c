@@ -18,7 +18,7 @@ struct source {
     char *name;
     struct source_info info;
     struct interrupt interrupt;
-    struct source_damage still_damage;
+    struct source_damage picture_damage; /* of a still or a sequence; a video counts its own */
 
     /* SOURCE_VIDEO: one of the two */
     struct video *video;
@@ -142,8 +142,8 @@ static int keep_still(struct source *source, VbpError *error)
         return result;
     }
     source->still = picture.frame;
-    source->still_damage.packets = source->video->damage.packets;
-    source->still_damage.frames = source->video->damage.frames;
+    source->picture_damage.packets = source->video->damage.packets;
+    source->picture_damage.frames = source->video->damage.frames;
     converter_free(&source->converter);
     video_close(&source->video);
     return VBP_OK;
@@ -218,7 +218,7 @@ static int read_picture(struct source *source, struct frame *frame, VbpError *er
             source->next_picture++;
             return SOURCE_FRAME;
         }
-        source->still_damage.packets++;
+        source->picture_damage.packets++;
         source->next_picture++;
     }
     return SOURCE_END;
@@ -260,7 +260,7 @@ static int open_sequence(struct source *source, VbpError *error)
     converter_size(source->converter, &source->info.width, &source->info.height);
     describe_sequence(source);
     source->next_picture = 0;
-    source->still_damage.packets = 0;
+    source->picture_damage.packets = 0;
     return VBP_OK;
 }
 
@@ -465,7 +465,7 @@ int source_seek_number(struct source *source, int64_t number, VbpError *error)
 struct source_damage source_damage(const struct source *source)
 {
     if (!source->video)
-        return source->still_damage;
+        return source->picture_damage;
     return (struct source_damage){source->video->damage.packets, source->video->damage.frames};
 }
 

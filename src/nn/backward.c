@@ -1,6 +1,7 @@
 #include "nn/backward.h"
 
 #include "base/memory.h"
+#include "kernels/dispatch.h"
 #include "kernels/elementwise_backward.h"
 #include "kernels/normalise.h"
 #include "nn/backward_state.h"
@@ -134,7 +135,7 @@ static int create_convolution(struct backward *backward, int index, size_t *left
     struct layer *layer = &backward->layers[index];
     size_t group;
 
-    layer->direct = convolution_direct_create(&convolution, tiles_list(0));
+    layer->direct = convolution_direct_create(&convolution, kernels_best(ISA_BEST)->tiles);
     if (!layer->direct)
         return error_out_of_memory(error);
     group =

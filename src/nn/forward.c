@@ -256,7 +256,7 @@ int forward_check_averages(const struct forward *forward, VbpError *error)
         const struct tensor *level = &graph->tensors[graph->levels[i]];
         size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
 
-        if (!values_finite(forward->average[i], cells))
+        if (!forward->kernels->planes->finite(forward->average[i], cells))
             return error_set(error, VBP_ERROR_NUMERIC,
                              "the sum over the channels of '%s' exceeds what a float holds",
                              level->name);

@@ -1,12 +1,10 @@
 /* The nodes of a forward pass, one at a time: all that chains of convolutions do not do. */
 #include "kernels/convolution.h"
 #include "kernels/dense.h"
-#include "kernels/map.h"
-#include "kernels/normalise.h"
-#include "kernels/pool.h"
 #include "kernels/upsample.h"
 #include "nn/forward_state.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct window_sizes window_sizes(const struct graph *graph, const struct node *node)
@@ -55,16 +53,56 @@ static void broadcast_strides(const struct shape *shape, const struct shape *tar
         stride[i] = i < missing || shape->extent[i - missing] == 1 ? 0 : own[i - missing];
 }
 
-static void run_binary(const struct forward *forward, const struct node *node, float *output)
+/*
+ * Whether an operand with these strides is constant along all axes but some neighbouring ones:
+ * [outer][channels][inner] of the whole array.
+ */
+static bool find_channels(const struct shape *shape, const int64_t *stride,
+                          struct planes_shape *planes)
+{
+    size_t *part = &planes->outer;
+
+    *planes = (struct planes_shape){1, 1, 1};
+    for (int i = 0; i < shape->rank; i++) {
+        size_t extent = (size_t)shape->extent[i];
+
+        if (extent == 1)
+            continue;
+        if (stride[i] != 0 && part == &planes->outer)
+            part = &planes->channels;
+        else if (stride[i] == 0 && part == &planes->channels)
+            part = &planes->inner;
+        else if (stride[i] != 0 && part == &planes->inner)
+            return false;
+        *part *= extent;
+    }
+    return true;
+}
+
+/* Returns whether the output is finite. */
+static bool run_binary(const struct forward *forward, const struct node *node, float *output)
 {
     const struct tensor *tensors = forward->graph->tensors;
+    const struct planes *planes = forward->kernels->planes;
     const struct shape *shape = &tensors[node->output].shape;
+    const float *a = tensor_data(forward, node->inputs[0]);
+    const float *b = tensor_data(forward, node->inputs[1]);
+    size_t count = elements(forward->graph, node->output);
+    bool a_whole = elements(forward->graph, node->inputs[0]) == count;
+    bool b_whole = elements(forward->graph, node->inputs[1]) == count;
     int64_t a_stride[SHAPE_MAX_RANK], b_stride[SHAPE_MAX_RANK];
+    struct planes_shape channels;
 
+    if (a_whole && b_whole)
+        return planes->binary(node->binary, a, b, count, output);
     broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
     broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
-    binary_run(node->binary, shape->rank, shape->extent, tensor_data(forward, node->inputs[0]),
-               a_stride, tensor_data(forward, node->inputs[1]), b_stride, output);
+    if (a_whole && find_channels(shape, b_stride, &channels))
+        return planes->binary_channels(node->binary, false, channels, a, b, output);
+    if (b_whole && node->binary != BINARY_PRELU && find_channels(shape, a_stride, &channels))
+        return planes->binary_channels(node->binary, true, channels, b, a, output);
+    binary_run(node->binary, shape->rank, shape->extent, a, a_stride, b, b_stride, output);
+    return planes->finite(output, count);
 }
 
 /* Inputs are blocks of (extents from the axis on) elements, one after the other in each row. */
@@ -90,17 +128,47 @@ static void run_concat(const struct forward *forward, const struct node *node, f
     }
 }
 
+/* Leaves out axes of one, and makes one axis of two that are stepped through as one. */
+static void merge_axes(struct shape *shape, int64_t *stride)
+{
+    int rank = 0;
+
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->extent[i] == 1)
+            continue;
+        if (rank > 0 && stride[rank - 1] == shape->extent[i] * stride[i])
+            shape->extent[rank - 1] *= shape->extent[i];
+        else
+            shape->extent[rank++] = shape->extent[i];
+        stride[rank - 1] = stride[i];
+    }
+    shape->rank = rank;
+}
+
 static void run_transpose(const struct forward *forward, const struct node *node,
                           const float *input, float *output)
 {
     const struct tensor *tensors = forward->graph->tensors;
-    const struct shape *shape = &tensors[node->output].shape;
-    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK];
+    struct shape shape = tensors[node->output].shape;
+    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK], rows, columns, matrices, step;
 
     dense_strides(&tensors[node->inputs[0]].shape, own);
-    for (int i = 0; i < shape->rank; i++)
+    for (int i = 0; i < shape.rank; i++)
         stride[i] = own[node->transpose.permutation[i]];
-    transpose_run(shape->rank, shape->extent, input, stride, output);
+    merge_axes(&shape, stride);
+    /* A matrix, or one after the other? Those are dense in the input as well as in the output. */
+    if ((shape.rank == 2 || shape.rank == 3) && stride[shape.rank - 2] == 1 &&
+        stride[shape.rank - 1] == shape.extent[shape.rank - 2]) {
+        rows = shape.extent[shape.rank - 1];
+        columns = shape.extent[shape.rank - 2];
+        matrices = shape.rank == 3 ? shape.extent[0] : 1;
+        step = shape.rank == 3 ? stride[0] : 0;
+        for (int64_t i = 0; i < matrices; i++)
+            forward->kernels->planes->transpose(input + i * step, (size_t)rows, (size_t)columns,
+                                                output + i * rows * columns);
+    } else {
+        transpose_run(shape.rank, shape.extent, input, stride, output);
+    }
 }
 
 static void run_convolution(const struct forward *forward, const struct node *node,
@@ -129,55 +197,16 @@ static void run_dense(const struct forward *forward, const struct node *node, co
                   tensor_data(forward, node->inputs[1]), bias, output);
 }
 
-static void run_batch_norm(const struct shape *shape, const float *affine, const float *input,
-                           float *output)
-{
-    size_t channels = (size_t)shape->extent[1], plane = plane_size(shape);
-
-    for (int64_t row = 0; row < shape->extent[0]; row++) {
-        channel_affine_run(input, affine, affine + channels, channels, plane, output);
-        input += channels * plane;
-        output += channels * plane;
-    }
-}
-
 /* An array as outer x channels x inner, the axis being the channels'; -1: channels is 1. */
-struct split {
-    size_t outer, channels, inner;
-};
-
-static struct split split_at(const struct shape *shape, int axis)
+static struct planes_shape split_at(const struct shape *shape, int axis)
 {
-    struct split split = {1, axis < 0 ? 1 : (size_t)shape->extent[axis], 1};
+    struct planes_shape split = {1, axis < 0 ? 1 : (size_t)shape->extent[axis], 1};
 
     for (int i = axis + 1; i < shape->rank; i++)
         split.inner *= (size_t)shape->extent[i];
     for (int i = 0; i < axis; i++)
         split.outer *= (size_t)shape->extent[i];
     return split;
-}
-
-static void run_affine(const struct forward *forward, const struct node *node, const float *input,
-                       float *output)
-{
-    struct split split = split_at(&forward->graph->tensors[node->output].shape, node->affine.axis);
-    size_t step = split.channels * split.inner;
-
-    for (size_t i = 0; i < split.outer; i++)
-        channel_affine_run(input + i * step, tensor_data(forward, node->inputs[1]),
-                           tensor_data(forward, node->inputs[2]), split.channels, split.inner,
-                           output + i * step);
-}
-
-static void run_instance_norm(const struct forward *forward, const struct node *node,
-                              const float *input, float *output)
-{
-    struct split split =
-        split_at(&forward->graph->tensors[node->output].shape, node->instance_norm.axis);
-
-    instance_normalise_run(
-        input, split.outer, split.channels, split.inner, (double)node->instance_norm.epsilon,
-        tensor_data(forward, node->inputs[1]), tensor_data(forward, node->inputs[2]), output);
 }
 
 static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
@@ -207,69 +236,6 @@ static void run_rare_node(const struct forward *forward, const struct node *node
                      (size_t)node->upsample.factor[0], (size_t)node->upsample.factor[1], output);
     else if (node->kind == NODE_SOFTMAX)
         run_softmax(node, shape, input, output);
-    else if (node->kind == NODE_INSTANCE_NORM)
-        run_instance_norm(forward, node, input, output);
-}
-
-static void run_node(const struct forward *forward, int index)
-{
-    const struct graph *graph = forward->graph;
-    const struct node *node = &graph->nodes[index];
-    const struct shape *shape = &graph->tensors[node->output].shape;
-    const float *input = tensor_data(forward, node->inputs[0]);
-    float *output = tensor_data(forward, node->output);
-    struct window_sizes sizes;
-    size_t plane;
-
-    switch (node->kind) {
-    case NODE_CONVOLUTION:
-        run_convolution(forward, node, input, output);
-        break;
-    case NODE_DENSE:
-        run_dense(forward, node, input, output);
-        break;
-    case NODE_BATCH_NORM:
-        run_batch_norm(shape, forward->affine[index], input, output);
-        break;
-    case NODE_AFFINE:
-        run_affine(forward, node, input, output);
-        break;
-    case NODE_ACTIVATION:
-        activation_run(node->activation.function, node->activation.alpha, node->activation.beta,
-                       input, output, elements(graph, node->output));
-        break;
-    case NODE_MAX_POOL:
-        sizes = window_sizes(graph, node);
-        max_pool_run(&sizes, &node->pool.window, input, output);
-        break;
-    case NODE_AVERAGE_POOL:
-        sizes = window_sizes(graph, node);
-        average_pool_run(&sizes, &node->pool.window, node->pool.include_padding, input, output);
-        break;
-    case NODE_GLOBAL_AVERAGE_POOL:
-        plane = plane_size(&graph->tensors[node->inputs[0]].shape);
-        global_average_pool_run(input, (size_t)shape->extent[1], plane, output);
-        break;
-    case NODE_BINARY:
-        run_binary(forward, node, output);
-        break;
-    case NODE_CONCAT:
-        run_concat(forward, node, output);
-        break;
-    case NODE_TRANSPOSE:
-        run_transpose(forward, node, input, output);
-        break;
-    case NODE_PAD:
-    case NODE_UPSAMPLE:
-    case NODE_SOFTMAX:
-    case NODE_INSTANCE_NORM:
-        run_rare_node(forward, node, input, output);
-        break;
-    case NODE_RESHAPE:
-    case NODE_IDENTITY:
-    case NODE_KIND_COUNT:
-        break; /* the plan lets the output share the input's memory */
-    }
 }
 
 void node_average(const struct forward *forward, int tensor)
@@ -285,12 +251,14 @@ void node_average(const struct forward *forward, int tensor)
     dense_strides(&level->shape, stride);
     if (axes.channel > axes.height && axes.channel < axes.width) {
         for (size_t y = 0; y < height; y++)
-            map_average(data + y * (size_t)stride[axes.height], channels, width, width, 1,
-                        forward->options.average, average + y * width);
+            forward->kernels->planes->average(data + y * (size_t)stride[axes.height], channels,
+                                              width, width, 1, forward->options.average,
+                                              average + y * width);
         return;
     }
-    map_average(data, channels, height * width, (size_t)stride[axes.channel],
-                (size_t)stride[axes.width], forward->options.average, average);
+    forward->kernels->planes->average(data, channels, height * width, (size_t)stride[axes.channel],
+                                      (size_t)stride[axes.width], forward->options.average,
+                                      average);
 }
 
 /*
@@ -306,12 +274,11 @@ static bool can_overflow(const struct node *node)
     case NODE_AFFINE:
     case NODE_AVERAGE_POOL:
     case NODE_GLOBAL_AVERAGE_POOL:
+    case NODE_ACTIVATION:
     case NODE_BINARY:
     case NODE_SOFTMAX:
     case NODE_INSTANCE_NORM:
         return true;
-    case NODE_ACTIVATION:
-        return node->activation.function != ACTIVATION_RELU;
     case NODE_MAX_POOL:
     case NODE_CONCAT:
     case NODE_RESHAPE:
@@ -327,7 +294,8 @@ static bool can_overflow(const struct node *node)
 
 bool tensor_finite(const struct forward *forward, int tensor)
 {
-    return values_finite(tensor_data(forward, tensor), elements(forward->graph, tensor));
+    return forward->kernels->planes->finite(tensor_data(forward, tensor),
+                                            elements(forward->graph, tensor));
 }
 
 /* A constant that reaches its readers as it is may hold NaN too; then its reader is named. */
@@ -340,11 +308,89 @@ static bool reads_constant(const struct graph *graph, const struct node *node)
     return false;
 }
 
+/* The kinds that do not check what they make. */
+static void run_unchecked(const struct forward *forward, const struct node *node,
+                          const float *input, float *output)
+{
+    const struct graph *graph = forward->graph;
+    const struct planes *planes = forward->kernels->planes;
+    struct window_sizes sizes;
+
+    switch (node->kind) {
+    case NODE_CONVOLUTION:
+        run_convolution(forward, node, input, output);
+        break;
+    case NODE_DENSE:
+        run_dense(forward, node, input, output);
+        break;
+    case NODE_MAX_POOL:
+        sizes = window_sizes(graph, node);
+        planes->max_pool(&sizes, &node->pool.window, input, output);
+        break;
+    case NODE_AVERAGE_POOL:
+        sizes = window_sizes(graph, node);
+        planes->average_pool(&sizes, &node->pool.window, node->pool.include_padding, input, output);
+        break;
+    case NODE_GLOBAL_AVERAGE_POOL:
+        planes->global_average(input, elements(graph, node->output),
+                               plane_size(&graph->tensors[node->inputs[0]].shape), output);
+        break;
+    case NODE_CONCAT:
+        run_concat(forward, node, output);
+        break;
+    case NODE_TRANSPOSE:
+        run_transpose(forward, node, input, output);
+        break;
+    case NODE_PAD:
+    case NODE_UPSAMPLE:
+    case NODE_SOFTMAX:
+        run_rare_node(forward, node, input, output);
+        break;
+    case NODE_BATCH_NORM:
+    case NODE_AFFINE:
+    case NODE_ACTIVATION:
+    case NODE_BINARY:
+    case NODE_INSTANCE_NORM:
+    case NODE_RESHAPE:
+    case NODE_IDENTITY:
+    case NODE_KIND_COUNT:
+        break; /* the plan lets the output share the input's memory, or node_run does them */
+    }
+}
+
 bool node_run(const struct forward *forward, int index)
 {
-    const struct node *node = &forward->graph->nodes[index];
+    const struct graph *graph = forward->graph;
+    const struct planes *planes = forward->kernels->planes;
+    const struct node *node = &graph->nodes[index];
+    const struct shape *shape = &graph->tensors[node->output].shape;
+    const float *input = tensor_data(forward, node->inputs[0]), *affine = forward->affine[index];
+    float *output = tensor_data(forward, node->output);
+    struct planes_shape channels;
 
-    run_node(forward, index);
-    return (!can_overflow(node) && !reads_constant(forward->graph, node)) ||
-           tensor_finite(forward, node->output);
+    switch (node->kind) {
+    case NODE_BATCH_NORM:
+        channels = split_at(shape, 1);
+        return planes->affine(channels, affine, affine + channels.channels, -INFINITY, INFINITY,
+                              input, output);
+    case NODE_AFFINE:
+        return planes->affine(
+            split_at(shape, node->affine.axis), tensor_data(forward, node->inputs[1]),
+            tensor_data(forward, node->inputs[2]), -INFINITY, INFINITY, input, output);
+    case NODE_ACTIVATION:
+        return planes->activate(node->activation.function, node->activation.alpha,
+                                node->activation.beta, input, output,
+                                elements(graph, node->output));
+    case NODE_BINARY:
+        return run_binary(forward, node, output);
+    case NODE_INSTANCE_NORM:
+        return planes->normalise(split_at(shape, node->instance_norm.axis),
+                                 (double)node->instance_norm.epsilon,
+                                 tensor_data(forward, node->inputs[1]),
+                                 tensor_data(forward, node->inputs[2]), input, output);
+    default:
+        run_unchecked(forward, node, input, output);
+        return (!can_overflow(node) && !reads_constant(graph, node)) ||
+               tensor_finite(forward, node->output);
+    }
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What `make bench` runs: every network on one thread and on two, vbp and ONNX Runtime in turns, and
-# what a frame costs around the network. Prints tables in Markdown and writes BUILD/bench.json.
+# What `make bench` runs: every network on one thread and on two, vbp and ONNX Runtime in turns, what a
+# frame costs around the network, and each kernel alone. Prints tables in Markdown and writes
+# BUILD/bench.json.
 #
 #     [BUILD=build] [RUNS=300] [THREADS="1 2"] [INSTALL_DEPS=1] tests/bench/bench.sh
 #
@@ -14,6 +15,9 @@ vbp=$build/vbp
 results=$build/bench
 data=../shared/data
 peers=tests/bench/peers
+
+# Before anything here adds to it.
+load=$(cut -d' ' -f1-3 /proc/loadavg)
 
 say() {
     echo "bench: $*" >&2
@@ -37,6 +41,16 @@ fi
 rm -rf "$results"
 mkdir -p "$results"
 
+tables=()
+# measure NAME MODEL [OPTIONS...]
+measure() {
+    local name=$1 model=$2 result=$results/${#tables[@]}.json
+    shift 2
+    say "$name $*"
+    "$vbp" bench "$model" "${options[@]}" "$@" >"$result"
+    tables+=("$name=$result")
+}
+
 names=()
 models=()
 if [ -e models/road-pilotnet.onnx ]; then
@@ -53,25 +67,37 @@ if [ -e "$data/nethvf/nethvf.onnx" ]; then
 else
     say "$data/nethvf/nethvf.onnx is not there: without NetHVF"
 fi
-for model in "$data"/zoo/*/*.onnx; do
-    [ -e "$model" ] || { say "$data/zoo is not there: without its networks"; continue; }
+large=${#models[@]}
+# The networks of the zoo, as ONNX files, which is what the peer reads.
+for model in "$data"/zoo/*/model.{onnx,h5,keras}; do
+    [ -e "$model" ] || continue
     name=${model%/*}
-    names+=("${name##*/}")
+    name=${name##*/}
+    if [[ $model != *.onnx ]]; then
+        "$vbp" convert "$model" -o "$results/$name.onnx" -q
+        model=$results/$name.onnx
+    fi
+    names+=("zoo/$name")
     models+=("$model")
 done
+[ ${#models[@]} -gt "$large" ] || say "$data/zoo is not there: without its networks"
 
-tables=()
 for i in "${!models[@]}"; do
     for threads in ${THREADS:-1 2}; do
-        result=$results/$i-$threads.json
-        say "${names[i]}, threads $threads"
-        "$vbp" bench "${models[i]}" --threads "$threads" "${options[@]}" >"$result"
-        tables+=("${names[i]}=$result")
+        measure "${names[i]}" "${models[i]}" --threads "$threads"
     done
 done
+# What machines without AVX-512 would take, but for the peer, which cannot be held back.
+if grep -q '"isa":[[:space:]]*"avx512"' "$results/0.json"; then
+    for ((i = 0; i < large; i++)); do
+        measure "${names[i]}" "${models[i]}" --threads 1 --isa avx2
+    done
+fi
 say "frames"
 "$build/tests/bench/frame_bench" "$runs" >"$results/frames.json"
-tables+=("frames=$results/frames.json")
+say "kernels"
+"$build/tests/bench/kernels_bench" >"$results/kernels.json"
+tables+=("frames=$results/frames.json" "kernels=$results/kernels.json")
 
-"$build/tests/bench/bench_table" "$build/bench.json" "${tables[@]}"
+"$build/tests/bench/bench_table" "$build/bench.json" "$load" "${tables[@]}"
 say "all numbers are in $build/bench.json"

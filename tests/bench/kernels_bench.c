@@ -1,33 +1,256 @@
 /*
- * What the convolutions of a model take, one thread, each way of doing them:
+ * What the kernels take at each level that the machine has: the rows of the table in
+ * kernels/dispatch.h, on problems such as steering networks have them, one thread. Levels take
+ * turns; prints JSON with microseconds.
  *
- *     kernels_bench MODEL [ROUNDS [c|avx2|avx512]]
- *
- * Medians in microseconds of rows alone, rows in pairs and im2col, taken in turns; an asterisk
- * stands at what the forward pass takes. GFLOP/s count two operations for each multiply-add of the
- * definition, so that pairs of rows may exceed the peak, which a loop of multiply-adds between
- * registers measures.
+ *     kernels_bench [RUNS]
  */
-#include "api/model.h"
 #include "base/memory.h"
+#include "base/random.h"
+#include "base/spread.h"
+#include "kernels/convolution_direct.h"
 #include "kernels/convolution_flat.h"
 #include "kernels/dispatch.h"
-#include "kernels/threads.h"
-#include "nn/forward.h"
-#include "saliency/visualbackprop.h"
-#include "support/numbers.h"
+#include "kernels/map.h"
+#include "nn/preprocess.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
 
-#define WAYS 3
+/* So many runs are one sample, as the shortest kernels take little more than the clock. */
+#define SAMPLE_RUNS 4
 
-static double microseconds(void)
+enum { FRAME_WIDTH = 1920, FRAME_HEIGHT = 1080, INPUT_WIDTH = 200, INPUT_HEIGHT = 66 };
+enum { DENSE_INPUTS = 1152, DENSE_OUTPUTS = 100 };
+#define FLOATS      ((size_t)1 << 17) /* of an array: enough for the weights of the dense layer */
+#define INPUT_CELLS ((size_t)INPUT_WIDTH * INPUT_HEIGHT)
+#define FRAME_CELLS ((size_t)FRAME_WIDTH * FRAME_HEIGHT)
+
+/* PilotNet's second convolution and its fourth. */
+static const struct convolution halving = {
+    .sizes = {24, 31, 98, 36, 14, 47},
+    .window = {.kernel = {5, 5}, .stride = {2, 2}, .dilation = {1, 1}},
+    .groups = 1};
+static const struct convolution narrow = {
+    .sizes = {48, 5, 22, 64, 3, 20},
+    .window = {.kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}},
+    .groups = 1};
+static const struct map_scale_up doubling = {
+    .window = {.kernel = {5, 5}, .stride = {2, 2}, .dilation = {1, 1}},
+    .map_height = 14,
+    .map_width = 47,
+    .output_height = 31,
+    .output_width = 98};
+
+/* Everything that the kernels of one level run on. */
+struct level {
+    const struct kernels *kernels;
+    struct convolution_flat *halving_alone, *halving_pairs, *narrow_alone, *narrow_pairs;
+    struct convolution_direct *direct;
+    struct preprocess *preprocess;
+    float *input, *weights, *output, *scratch, *padded, *padded_gradient;
+    uint8_t *frame;
+};
+
+/* ---- What is run ---------------------------------------------------------------------------- */
+
+static void run_flat(const struct level *level, const struct convolution_flat *flat)
+{
+    const struct window_sizes *sizes = &convolution_flat_of(flat)->sizes;
+    const struct convolution_flat_run run = {
+        .input = level->input,
+        .input_rows = sizes->input_height,
+        .output = level->output,
+        .output_rows = sizes->output_height,
+        .least = 0,
+        .most = INFINITY,
+    };
+
+    convolution_flat_run(flat, &run, 0, sizes->output_height, level->scratch);
+}
+
+static void run_halving_alone(const struct level *level)
+{
+    run_flat(level, level->halving_alone);
+}
+
+static void run_halving_pairs(const struct level *level)
+{
+    run_flat(level, level->halving_pairs);
+}
+
+static void run_narrow_alone(const struct level *level)
+{
+    run_flat(level, level->narrow_alone);
+}
+
+static void run_narrow_pairs(const struct level *level)
+{
+    run_flat(level, level->narrow_pairs);
+}
+
+static void run_dense(const struct level *level)
+{
+    level->kernels->flat->dense(level->input, DENSE_INPUTS, level->weights, NULL, DENSE_OUTPUTS,
+                                level->output);
+}
+
+static void run_forward(const struct level *level)
+{
+    convolution_direct_forward(level->direct, level->padded, true, level->output);
+}
+
+static void run_weights(const struct level *level)
+{
+    convolution_direct_add_weights(level->direct, 1, level->padded,
+                                   convolution_direct_input_size(level->direct),
+                                   level->padded_gradient);
+}
+
+static void run_scale_up(const struct level *level)
+{
+    map_scale_up_run(level->kernels->map_rows, &doubling, level->input, level->output,
+                     level->scratch, NULL, NULL, level->weights);
+}
+
+static void run_normalise(const struct level *level)
+{
+    map_normalise(level->kernels->map_rows, level->input, INPUT_CELLS, -1, 2, level->output);
+}
+
+static void run_preprocess(const struct level *level)
+{
+    const VbpImage image = {
+        .format = VBP_PIXEL_YUV420P,
+        .matrix = VBP_MATRIX_BT709,
+        .width = FRAME_WIDTH,
+        .height = FRAME_HEIGHT,
+        .plane = {level->frame, level->frame + FRAME_CELLS, level->frame + FRAME_CELLS / 4 * 5},
+        .stride = {FRAME_WIDTH, FRAME_WIDTH / 2, FRAME_WIDTH / 2}};
+
+    preprocess_run(level->preprocess, &image, level->output, NULL);
+}
+
+static const struct subject {
+    const char *name, *kernel; /* the column of the table that it runs */
+    void (*run)(const struct level *level);
+} subjects[] = {
+    {"5x5 s2, 24x31x98 to 36x14x47, rows alone", "flat", run_halving_alone},
+    {"the same, rows in pairs", "flat", run_halving_pairs},
+    {"3x3 s1, 48x5x22 to 64x3x20, rows alone", "flat", run_narrow_alone},
+    {"the same, rows in pairs", "flat", run_narrow_pairs},
+    {"dense, 1152 to 100", "flat", run_dense},
+    {"5x5 s2 in training, forward", "tiles", run_forward},
+    {"the same, gradient of its weights", "tiles", run_weights},
+    {"mask of 14x47 up to 31x98, 5x5 s2", "map_rows", run_scale_up},
+    {"mask of 66x200 normalised", "map_rows", run_normalise},
+    {"1080p YUV 4:2:0 to 66x200, area", "resize", run_preprocess},
+};
+#define SUBJECT_COUNT (sizeof(subjects) / sizeof(subjects[0]))
+
+/* ---- Levels --------------------------------------------------------------------------------- */
+
+static float *random_array(size_t count)
+{
+    struct random random = random_for(0, 0, 0);
+    float *values = memory_aligned_array(count, sizeof(float));
+
+    for (size_t i = 0; values && i < count; i++)
+        values[i] = (float)random_unit(&random);
+    return values;
+}
+
+static bool create_flat(struct level *level)
+{
+    const struct flat *flat = level->kernels->flat;
+
+    return convolution_flat_create(&level->halving_alone, &halving, flat, ROWS_ALONE,
+                                   level->weights, NULL) &&
+           convolution_flat_create(&level->halving_pairs, &halving, flat, ROWS_IN_PAIRS,
+                                   level->weights, NULL) &&
+           convolution_flat_create(&level->narrow_alone, &narrow, flat, ROWS_ALONE, level->weights,
+                                   NULL) &&
+           convolution_flat_create(&level->narrow_pairs, &narrow, flat, ROWS_IN_PAIRS,
+                                   level->weights, NULL);
+}
+
+static bool create_direct(struct level *level)
+{
+    level->direct = convolution_direct_create(&halving, level->kernels->tiles);
+    if (!level->direct)
+        return false;
+    convolution_direct_load(level->direct, level->weights, NULL);
+    level->padded = random_array(convolution_direct_input_size(level->direct));
+    level->padded_gradient = random_array(convolution_direct_gradient_size(level->direct));
+    if (!level->padded || !level->padded_gradient)
+        return false;
+    convolution_direct_pad_input(level->direct, level->input, true, level->padded);
+    convolution_direct_pad_gradient(level->direct, level->input, NULL, true,
+                                    level->padded_gradient);
+    return true;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool create_scratch(struct level *level)
+{
+    size_t size = map_scale_up_scratch(&doubling);
+
+    size = larger(size, convolution_flat_scratch(level->halving_alone));
+    size = larger(size, convolution_flat_scratch(level->halving_pairs));
+    size = larger(size, convolution_flat_scratch(level->narrow_alone));
+    size = larger(size, convolution_flat_scratch(level->narrow_pairs));
+    level->scratch = random_array(size);
+    return level->scratch != NULL;
+}
+
+static bool level_begin(struct level *level, const struct kernels *kernels)
+{
+    const struct preprocess_settings settings = {.resize = CARD_AREA,
+                                                 .color = CARD_RGB,
+                                                 .channels = 3,
+                                                 .scale = {1, 1, 1},
+                                                 .width = INPUT_WIDTH,
+                                                 .height = INPUT_HEIGHT,
+                                                 .isa = kernels->isa};
+
+    *level = (struct level){.kernels = kernels};
+    level->input = random_array(FLOATS);
+    level->weights = random_array(FLOATS);
+    level->output = random_array(FLOATS);
+    level->frame = memory_aligned_array(FRAME_CELLS / 2 * 3, 1);
+    if (!level->input || !level->weights || !level->output || !level->frame)
+        return false;
+    memset(level->frame, 100, FRAME_CELLS / 2 * 3);
+    return create_flat(level) && create_direct(level) && create_scratch(level) &&
+           preprocess_create(&level->preprocess, &settings, NULL) == VBP_OK;
+}
+
+static void level_end(struct level *level)
+{
+    convolution_flat_destroy(level->halving_alone);
+    convolution_flat_destroy(level->halving_pairs);
+    convolution_flat_destroy(level->narrow_alone);
+    convolution_flat_destroy(level->narrow_pairs);
+    convolution_direct_destroy(level->direct);
+    preprocess_destroy(&level->preprocess);
+    free(level->input);
+    free(level->weights);
+    free(level->output);
+    free(level->scratch);
+    free(level->padded);
+    free(level->padded_gradient);
+    free(level->frame);
+}
+
+/* ---- Measuring ------------------------------------------------------------------------------ */
+
+static double microseconds_now(void)
 {
     struct timespec now;
 
@@ -35,239 +258,64 @@ static double microseconds(void)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec * 1e-3;
 }
 
-static int compare(const void *a, const void *b)
+/* After one run that is not counted, as the caches are still another level's. */
+static double time_sample(const struct subject *subject, const struct level *level)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double started;
 
-    return (x > y) - (x < y);
+    subject->run(level);
+    started = microseconds_now();
+    for (int i = 0; i < SAMPLE_RUNS; i++)
+        subject->run(level);
+    return (microseconds_now() - started) / SAMPLE_RUNS;
 }
 
-static double median(double *values, int count)
+/* samples: for each level `runs` of them. */
+static void measure(const struct subject *subject, const struct level *levels, size_t level_count,
+                    size_t runs, double *samples)
 {
-    qsort(values, (size_t)count, sizeof(*values), compare);
-    return values[count / 2];
-}
-
-#ifdef __x86_64__
-/* Sixteen sums that do not wait for each other; GFLOP/s. */
-__attribute__((target("avx512f"))) static double peak_512(void)
-{
-    __m512 sum[16], a = _mm512_set1_ps(1e-3F), b = _mm512_set1_ps(0.999F);
-    double start = microseconds();
-    volatile float sink;
-
-    for (int i = 0; i < 16; i++)
-        sum[i] = _mm512_set1_ps((float)i);
-    for (int i = 0; i < 100000; i++) {
-#pragma GCC unroll 16
-        for (int j = 0; j < 16; j++)
-            sum[j] = _mm512_fmadd_ps(sum[j], b, a);
+    for (size_t run = 0; run < runs; run++) {
+        for (size_t i = 0; i < level_count; i++)
+            samples[i * runs + run] = time_sample(subject, &levels[i]);
     }
-    start = microseconds() - start;
-    for (int j = 1; j < 16; j++)
-        sum[0] = _mm512_add_ps(sum[0], sum[j]);
-    sink = _mm512_reduce_add_ps(sum[0]);
-    (void)sink;
-    return 16 * 2 * 16 * 100000 / start * 1e-3;
-}
+    printf("  {\"name\": \"%s\", \"kernel\": \"%s\"", subject->name, subject->kernel);
+    for (size_t i = 0; i < level_count; i++) {
+        struct spread spread = spread_of(samples + i * runs, runs);
 
-__attribute__((target("avx2,fma"))) static double peak_256(void)
-{
-    __m256 sum[12], a = _mm256_set1_ps(1e-3F), b = _mm256_set1_ps(0.999F);
-    double start = microseconds();
-    volatile float sink;
-
-    for (int i = 0; i < 12; i++)
-        sum[i] = _mm256_set1_ps((float)i);
-    for (int i = 0; i < 100000; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++)
-            sum[j] = _mm256_fmadd_ps(sum[j], b, a);
+        printf(",\n   \"%s\": {\"min\": %.3f, \"median\": %.3f, \"p99\": %.3f}",
+               levels[i].kernels->name, spread.min, spread.median, spread.p99);
     }
-    start = microseconds() - start;
-    for (int j = 1; j < 12; j++)
-        sum[0] = _mm256_add_ps(sum[0], sum[j]);
-    sink = _mm256_cvtss_f32(sum[0]);
-    (void)sink;
-    return 12 * 2 * 8 * 100000 / start * 1e-3;
-}
-#endif
-
-static double peak(enum isa isa)
-{
-    double best = 0;
-
-    for (int i = 0; i < 20; i++) {
-#ifdef __x86_64__
-        if (isa == ISA_AVX512)
-            best = fmax(best, peak_512());
-        if (isa == ISA_AVX2)
-            best = fmax(best, peak_256());
-#endif
-    }
-    return best;
-}
-
-static float *random_array(size_t count)
-{
-    float *values = memory_aligned_array(count, sizeof(float));
-
-    if (!values)
-        exit(1);
-    random_fill(values, count, -1, 1);
-    return values;
-}
-
-static void bench_convolution(const struct graph *graph, const struct node *node, int rounds,
-                              const struct kernels *kernels, double limit)
-{
-    const struct tensor *tensors = graph->tensors;
-    const int64_t *in = tensors[node->inputs[0]].shape.extent;
-    const int64_t *out = tensors[node->output].shape.extent;
-    struct convolution convolution = {
-        .sizes = {(int)in[1], (int)in[2], (int)in[3], (int)out[1], (int)out[2], (int)out[3]},
-        .window = node->convolution.window,
-        .groups = node->convolution.groups};
-    const float *weights = tensors[node->inputs[1]].values;
-    const float *bias = node->input_count == 3 ? tensors[node->inputs[2]].values : NULL;
-    struct convolution_flat *flat[WAYS] = {0}, *chosen;
-    double *times[WAYS], flops = 2e-3 * (double)node_multiply_adds(graph, node);
-    size_t scratch_size = convolution_scratch(&convolution);
-    float *input = random_array((size_t)shape_elements(&tensors[node->inputs[0]].shape));
-    float *output = random_array((size_t)shape_elements(&tensors[node->output].shape));
-    float *average = random_array((size_t)(out[2] * out[3])), *scratch;
-    int best = WAYS - 1;
-
-    if (!weights ||
-        !convolution_flat_create(&flat[0], &convolution, kernels->flat, ROWS_ALONE, weights,
-                                 bias) ||
-        !convolution_flat_create(&flat[1], &convolution, kernels->flat, ROWS_IN_PAIRS, weights,
-                                 bias) ||
-        !convolution_flat_create(&chosen, &convolution, kernels->flat, ROWS_CHEAPEST, weights,
-                                 bias))
-        exit(1);
-    for (int way = 0; way < WAYS; way++) {
-        times[way] = memory_array((size_t)rounds, sizeof(double));
-        if (!times[way])
-            exit(1);
-        if (flat[way] && convolution_flat_scratch(flat[way]) > scratch_size)
-            scratch_size = convolution_flat_scratch(flat[way]);
-        if (flat[way] && chosen &&
-            convolution_flat_cost(chosen) == convolution_flat_cost(flat[way]))
-            best = way;
-    }
-    scratch = random_array(scratch_size);
-    for (int round = 0; round < rounds; round++) {
-        for (int way = 0; way < WAYS; way++) {
-            struct convolution_flat_run run = {input, (int)in[2], output,  (int)out[2],
-                                               0,     INFINITY,   average, (int)out[2]};
-            double start;
-
-            for (int warm = 0; warm < 2; warm++) {
-                start = microseconds();
-                if (flat[way])
-                    convolution_flat_run(flat[way], &run, 0, (int)out[2], scratch);
-                else if (way == WAYS - 1)
-                    convolution_run(&convolution, input, weights, bias, output, scratch);
-            }
-            times[way][round] = microseconds() - start;
-        }
-    }
-    printf("%-14s %3dx%3dx%3d -> %3dx%3dx%3d", node->name, (int)in[1], (int)in[2], (int)in[3],
-           (int)out[1], (int)out[2], (int)out[3]);
-    for (int way = 0; way < WAYS; way++) {
-        double time = median(times[way], rounds);
-
-        if (way < WAYS - 1 && !flat[way])
-            printf("         -              ");
-        else
-            printf(" %8.2f%c %6.1f %5.1f%%", time, way == best ? '*' : ' ', flops / time,
-                   limit > 0 ? 100 * flops / time / limit : 0);
-        free(times[way]);
-        convolution_flat_destroy(flat[way]);
-    }
-    printf("\n");
-    convolution_flat_destroy(chosen);
-    free(input);
-    free(output);
-    free(average);
-    free(scratch);
-}
-
-/* The whole network, the same with the averages of its levels, and the mask. */
-static void bench_network(const struct graph *graph, int rounds, enum isa isa)
-{
-    struct forward *forward[2];
-    struct visualbackprop *walk = NULL;
-    double *times[4], start;
-    VbpError error;
-
-    for (int i = 0; i < 4; i++) {
-        times[i] = memory_array((size_t)rounds, sizeof(double));
-        if (!times[i])
-            exit(1);
-    }
-    for (int i = 0; i < 2; i++) {
-        struct forward_options options = {.level_averages = i == 1, .isa = isa};
-
-        if (forward_create(&forward[i], graph, &options, &error) != VBP_OK)
-            exit(1);
-        random_fill(forward_input(forward[i]),
-                    (size_t)shape_elements(&graph->tensors[graph->input].shape), 0, 1);
-    }
-    if (graph->level_count > 0 && visualbackprop_create(&walk, graph, false, &error) != VBP_OK)
-        exit(1);
-    for (int round = 0; round < rounds; round++) {
-        for (int i = 0; i < 2; i++) {
-            start = microseconds();
-            if (forward_run(forward[i], &error) != VBP_OK)
-                exit(1);
-            times[i][round] = microseconds() - start;
-        }
-        start = microseconds();
-        if (walk && visualbackprop_run(walk, forward[1], &error) != VBP_OK)
-            exit(1);
-        times[2][round] = microseconds() - start;
-        times[3][round] = times[1][round] + times[2][round] - times[0][round];
-    }
-    for (int i = 0; i < 4; i++) {
-        static const char *const names[] = {"forward", "with averages", "mask from them",
-                                            "mask in all"};
-        printf("%-14s %8.1f us\n", names[i], median(times[i], rounds));
-        free(times[i]);
-    }
-    visualbackprop_destroy(&walk);
-    forward_destroy(&forward[0]);
-    forward_destroy(&forward[1]);
+    printf("}");
 }
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 51;
-    enum isa isa = ISA_BEST;
-    const struct kernels *kernels;
-    VbpModel *model;
-    VbpError error;
-    double limit;
+    long runs = argc > 1 ? strtol(argv[1], NULL, 10) : 100;
+    struct level levels[ISA_COUNT];
+    size_t count = 0;
+    double *samples;
+    bool ready = true;
 
-    if (argc < 2 || rounds < 1 || (argc > 3 && !isa_parse(argv[3], &isa))) {
-        fprintf(stderr, "usage: kernels_bench MODEL [ROUNDS [c|avx2|avx512]]\n");
+    if (runs < 1 || runs > 1000000) {
+        fprintf(stderr, "usage: kernels_bench [RUNS]\n");
         return 2;
     }
-    threads_limit_blas(1);
-    kernels = kernels_best(isa);
-    limit = peak(kernels->isa);
-    if (vbp_model_open(&model, argv[1], NULL, &error) != VBP_OK) {
-        fprintf(stderr, "kernels_bench: %s\n", error.message);
-        return 1;
+    samples = memory_array(ISA_COUNT * (size_t)runs, sizeof(*samples));
+    while (ready && kernels_list(count)) {
+        ready = level_begin(&levels[count], kernels_list(count));
+        count++;
     }
-    printf("%s, peak %.1f GFLOP/s; us, GFLOP/s, share of peak: rows alone, in pairs, im2col\n",
-           kernels->name, limit);
-    for (int i = 0; i < model->folded->node_count; i++) {
-        if (model->folded->nodes[i].kind == NODE_CONVOLUTION)
-            bench_convolution(model->folded, &model->folded->nodes[i], rounds, kernels, limit);
+    if (ready && samples) {
+        printf("{\"kernels\": [\n");
+        for (size_t i = 0; i < SUBJECT_COUNT; i++) {
+            measure(&subjects[i], levels, count, (size_t)runs, samples);
+            printf(i + 1 < SUBJECT_COUNT ? ",\n" : "\n]}\n");
+        }
+    } else {
+        fprintf(stderr, "kernels_bench: out of memory\n");
     }
-    bench_network(model->folded, rounds, isa);
-    vbp_model_close(&model);
-    return 0;
+    while (count > 0)
+        level_end(&levels[--count]);
+    free(samples);
+    return ready && samples && fflush(stdout) == 0 ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 #include "kernels/convolution_direct.h"
 
 #include "base/memory.h"
+#include "kernels/dispatch.h"
 #include "kernels/layout.h"
 #include "support/numbers.h"
 
@@ -274,11 +275,10 @@ static void test_against_double(void **state)
     (void)state;
     for (int round = 0; round < 60; round++) {
         struct problem problem;
-        const struct tiles *tiles;
 
         problem_begin(&problem);
-        for (versions = 0; (tiles = tiles_list(versions)); versions++) {
-            struct convolution_direct *direct = load(&problem, tiles);
+        for (versions = 0; kernels_list(versions); versions++) {
+            struct convolution_direct *direct = load(&problem, kernels_list(versions)->tiles);
 
             check_forward(&problem, direct);
             check_weights(&problem, direct);
@@ -288,22 +288,20 @@ static void test_against_double(void **state)
         problem_end(&problem);
     }
     assert_true(versions > 0);
-    assert_string_equal(tiles_list(versions - 1)->name, "c");
+    assert_string_equal(kernels_list(versions - 1)->name, "c");
 }
 
 /* Infinity in any output must be seen, also where a rectifier makes it 0. */
 static void test_infinity_is_seen(void **state)
 {
-    const struct tiles *tiles;
-
     (void)state;
-    for (size_t version = 0; (tiles = tiles_list(version)); version++) {
+    for (size_t version = 0; kernels_list(version); version++) {
         struct problem problem;
         struct convolution_direct *direct;
         float *padded, *output;
 
         problem_begin(&problem);
-        direct = load(&problem, tiles);
+        direct = load(&problem, kernels_list(version)->tiles);
         padded = guarded_floats(convolution_direct_input_size(direct));
         output = guarded_floats(problem.outputs);
         convolution_direct_pad_input(direct, problem.input, true, padded);

@@ -271,12 +271,58 @@ static void finite_values(void **state)
     }
 }
 
+/* Axes that stay as they are, as often as others; parts cut off, and all of it. */
+static void padding_and_cutting(void **state)
+{
+    int cases = 0;
+
+    (void)state;
+    for (int turn = 0; turn < 500; turn++, cases++) {
+        int rank = random_between(1, 4);
+        int64_t from[4], begin[4], to[4];
+        size_t inputs = 1, outputs = 1;
+        float *input, *output;
+
+        for (int axis = 0; axis < rank; axis++) {
+            from[axis] = to[axis] = random_between(1, 5);
+            begin[axis] = 0;
+            if (random_chance(0.5)) {
+                begin[axis] = random_between(-3, 3);
+                to[axis] = random_between(1, 8);
+            }
+            inputs *= (size_t)from[axis];
+            outputs *= (size_t)to[axis];
+        }
+        input = guarded_random(inputs, 1, 2);
+        output = guarded_floats(outputs);
+        pad_run(rank, from, begin, to, input, output);
+        for (size_t i = 0; i < outputs; i++) {
+            size_t rest = i, at = 0, step = 1;
+            bool inside = true;
+
+            for (int axis = rank - 1; axis >= 0; axis--) {
+                int64_t cell = (int64_t)(rest % (size_t)to[axis]) - begin[axis];
+
+                inside = inside && cell >= 0 && cell < from[axis];
+                at += (size_t)cell * step;
+                step *= (size_t)from[axis];
+                rest /= (size_t)to[axis];
+            }
+            assert_true(output[i] == (inside ? input[at] : 0));
+        }
+        guarded_free(input);
+        guarded_free(output);
+    }
+    assert_true(cases > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(activations_are_as_defined),  cmocka_unit_test(nan_stays_nan),
-        cmocka_unit_test(arithmetic_broadcasts),       cmocka_unit_test(transposes_permute),
-        cmocka_unit_test(normalisation_by_definition), cmocka_unit_test(finite_values),
+        cmocka_unit_test(padding_and_cutting), cmocka_unit_test(activations_are_as_defined),
+        cmocka_unit_test(nan_stays_nan),       cmocka_unit_test(arithmetic_broadcasts),
+        cmocka_unit_test(transposes_permute),  cmocka_unit_test(normalisation_by_definition),
+        cmocka_unit_test(finite_values),
     };
 
     return cmocka_run_group_tests(tests, random_setup, NULL);

@@ -161,9 +161,9 @@ static void sums_down(void **state)
                 float *yuv = guarded_floats(4 * (size_t)count);
 
                 resize->bytes_down(&picture.image, &rows, (size_t)count, bytes);
-                check_same(bytes, want_bytes, (size_t)count, resize->name);
+                check_same(bytes, want_bytes, (size_t)count, kernels_list(i)->name);
                 resize->yuv_down(&picture.image, &rows, (size_t)count, yuv);
-                check_same(yuv, want_yuv, 4 * (size_t)count, resize->name);
+                check_same(yuv, want_yuv, 4 * (size_t)count, kernels_list(i)->name);
                 guarded_free(bytes);
                 guarded_free(yuv);
                 versions++;
@@ -215,7 +215,7 @@ static void sums_across(void **state)
             float *planes = guarded_floats(3 * plane);
 
             kernels_list(i)->resize->pixels_across(&taps, cells, step, planes, plane);
-            check_same(planes, want, 3 * plane, kernels_list(i)->resize->name);
+            check_same(planes, want, 3 * plane, kernels_list(i)->name);
             guarded_free(planes);
             versions++;
         }

@@ -8,11 +8,13 @@
 
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -421,45 +423,98 @@ static void resumed_run_is_the_same(void **state)
     graph_destroy(&resumed);
 }
 
+/* Of a run with the drive's samples and nothing held out. */
+static void expect_failure(const struct train_options *options, int status, const char *words)
+{
+    struct graph *graph = small_graph(4);
+    struct loader *training = small_loader(true);
+    struct train_result result;
+    VbpError error;
+
+    assert_int_equal(train_run(graph, training, NULL, options, &result, &error), status);
+    if (!strstr(error.message, words))
+        fail_msg("no '%s' in: %s", words, error.message);
+    loader_destroy(&training);
+    graph_destroy(&graph);
+}
+
 static void other_settings_are_not_resumed(void **state)
 {
     struct graph *graph = small_graph(4);
     struct train_options options = small_options(1);
-    struct loader *training = small_loader(true);
-    struct train_result result;
-    VbpError error;
 
     (void)state;
     options.checkpoint = scratch_path("other.checkpoint");
     run(graph, &options, false);
     options.resume = true;
     options.optimiser.rate = 0.1;
-    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
-                     VBP_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "other.checkpoint"));
+    expect_failure(&options, VBP_ERROR_ARGUMENT, "other.checkpoint");
     options.checkpoint = scratch_write("bad.checkpoint", "vbptrn1", 7);
-    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error), VBP_ERROR_FORMAT);
-    loader_destroy(&training);
+    expect_failure(&options, VBP_ERROR_FORMAT, "bad.checkpoint");
     graph_destroy(&graph);
 }
 
-/* A checkpoint that cannot be written ends the run and leaves the older one. */
-static void full_disk_keeps_the_older_checkpoint(void **state)
+static void checkpoints_that_cannot_be_written_end_a_run(void **state)
 {
-    struct graph *graph = small_graph(4);
     struct train_options options = small_options(1);
-    struct loader *training = small_loader(true);
-    struct train_result result;
-    VbpError error;
 
     (void)state;
     options.checkpoint = scratch_path("no/such/folder/run.checkpoint");
-    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error), VBP_ERROR_IO);
-    assert_non_null(strstr(error.message, "run.checkpoint"));
+    expect_failure(&options, VBP_ERROR_IO, "run.checkpoint");
     options.checkpoint = "/dev/full";
-    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error), VBP_ERROR_IO);
-    loader_destroy(&training);
-    graph_destroy(&graph);
+    expect_failure(&options, VBP_ERROR_IO, "/dev/full");
+}
+
+/* Files become this long at most; returns what release_files takes back. */
+static struct rlimit limit_files(size_t length)
+{
+    struct rlimit before, limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){.rlim_cur = length, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN); /* so that the write fails, as on a full disk */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    return before;
+}
+
+static void release_files(const struct rlimit *before)
+{
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+}
+
+/* A disk that is full in the middle of a checkpoint ends the run; the one before stays as it was,
+ * and the run goes on from it once there is room. */
+static void full_disk_keeps_the_older_checkpoint(void **state)
+{
+    struct graph *whole = small_graph(4), *parts = small_graph(4);
+    struct train_options options = small_options(1);
+    unsigned char *before, *after;
+    size_t length, length_after;
+    struct rlimit limit;
+
+    (void)state;
+    options.checkpoint = scratch_path("full.checkpoint");
+    run(parts, &options, false);
+    assert_int_equal(file_read(options.checkpoint, 1 << 24, &before, &length, NULL), VBP_OK);
+    options.epochs = 2;
+    options.resume = true;
+    limit = limit_files(length / 2);
+    expect_failure(&options, VBP_ERROR_IO, "full.checkpoint");
+    release_files(&limit);
+    assert_int_equal(file_read(options.checkpoint, 1 << 24, &after, &length_after, NULL), VBP_OK);
+    assert_int_equal(length_after, length);
+    assert_memory_equal(after, before, length);
+    assert_false(file_exists(scratch_path(".full.checkpoint.partial")));
+    free(before);
+    free(after);
+
+    run(parts, &options, false);
+    options.checkpoint = NULL;
+    run(whole, &options, false);
+    assert_same_weights(whole, parts);
+    graph_destroy(&whole);
+    graph_destroy(&parts);
 }
 
 struct seen_moments {
@@ -513,19 +568,11 @@ static void patience_ends_a_run(void **state)
 /* Patience that nothing can exhaust would never end a run. */
 static void patience_needs_a_validation(void **state)
 {
-    struct graph *graph = small_graph(7);
     struct train_options options = small_options(100);
-    struct loader *training = small_loader(true);
-    struct train_result result;
-    VbpError error;
 
     (void)state;
     options.patience = 3;
-    assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
-                     VBP_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "held out"));
-    loader_destroy(&training);
-    graph_destroy(&graph);
+    expect_failure(&options, VBP_ERROR_ARGUMENT, "held out");
 }
 
 /* A loss on its way to infinity ends the run in the words of what to change. */
@@ -535,22 +582,13 @@ static void growing_loss_ends_a_run(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        struct graph *graph = small_graph(8);
         struct train_options options = small_options(100);
-        struct loader *training = small_loader(true);
-        struct train_result result;
-        VbpError error;
         char rate[32];
 
         options.optimiser = optimiser_default_options(OPTIMISER_SGD);
         options.optimiser.rate = rates[i];
         snprintf(rate, sizeof(rate), "rate of %g ", rates[i]);
-        assert_int_equal(train_run(graph, training, NULL, &options, &result, &error),
-                         VBP_ERROR_NUMERIC);
-        if (!strstr(error.message, rate))
-            fail_msg("no '%s' in: %s", rate, error.message);
-        loader_destroy(&training);
-        graph_destroy(&graph);
+        expect_failure(&options, VBP_ERROR_NUMERIC, rate);
     }
 }
 
@@ -593,6 +631,7 @@ int main(void)
         cmocka_unit_test(same_seed_same_network),
         cmocka_unit_test(resumed_run_is_the_same),
         cmocka_unit_test(other_settings_are_not_resumed),
+        cmocka_unit_test(checkpoints_that_cannot_be_written_end_a_run),
         cmocka_unit_test(full_disk_keeps_the_older_checkpoint),
         cmocka_unit_test(moments_come_when_they_are_due),
         cmocka_unit_test(patience_ends_a_run),
