@@ -121,7 +121,7 @@ VECTOR_INLINE void vector_load_split(const float *from, vector *even, vector *od
     vector_split(vector_load(from), vector_load(from + VECTOR_WIDTH), even, odd);
 }
 
-/* The same backwards: lane 0 of both, lane 1 of both, ..., the first half and the second. */
+/* The same backwards: floats 0, 0, 1, 1 ... of both, the first half and the second. */
 VECTOR_INLINE void vector_join(vector even, vector odd, vector *first, vector *second)
 {
     *first = (vector){even[0], odd[0], even[1], odd[1]};
