@@ -73,8 +73,9 @@ void convolution_chain_finish(struct convolution_chain *chain)
 
         link->ring_rows = ring_rows(link, &chain->links[i + 1]);
         link->ring_at = size;
-        size += aligned((size_t)sizes->output_channels * (size_t)link->ring_rows *
-                        (size_t)sizes->output_width);
+        /* Rows begin on cache lines, or else almost all vectors would be stored to two of them. */
+        link->ring_pitch = aligned((size_t)sizes->output_width);
+        size += (size_t)sizes->output_channels * (size_t)link->ring_rows * link->ring_pitch;
     }
     chain->memory_size = size;
 }
@@ -139,8 +140,10 @@ static void run_band(struct progress *progress, int index, int row, int end)
     struct convolution_flat_run run = {
         .input = progress->input,
         .input_rows = sizes->input_height,
+        .input_pitch = (size_t)sizes->input_width,
         .output = progress->output,
         .output_rows = sizes->output_height,
+        .output_pitch = (size_t)sizes->output_width,
         .activation = link->activation,
         .average = link->average,
         .average_end = first_row(chain, index, progress->worker + 1, progress->workers)};
@@ -148,10 +151,12 @@ static void run_band(struct progress *progress, int index, int row, int end)
     if (index > 0) {
         run.input = progress->memory + chain->links[index - 1].ring_at;
         run.input_rows = chain->links[index - 1].ring_rows;
+        run.input_pitch = chain->links[index - 1].ring_pitch;
     }
     if (index + 1 < chain->count) {
         run.output = progress->memory + link->ring_at;
         run.output_rows = link->ring_rows;
+        run.output_pitch = link->ring_pitch;
     }
     if (!convolution_flat_run(link->flat, &run, row, end, progress->memory) &&
         (progress->failed < 0 || index < progress->failed))

@@ -25,8 +25,9 @@ struct chain_link {
     float *average; /* not owned; NULL: not wanted */
 
     /* Set by the chain. */
-    int ring_rows;  /* of its output, unless it is the last one */
-    size_t ring_at; /* floats from the start of a worker's memory */
+    int ring_rows;     /* of its output, unless it is the last one */
+    size_t ring_pitch; /* floats from one row of it to the next */
+    size_t ring_at;    /* floats from the start of a worker's memory */
 };
 
 struct convolution_chain {

@@ -231,7 +231,6 @@ static void choose_block(struct convolution_flat *flat)
 static bool create_segments(struct convolution_flat *flat)
 {
     size_t vectors = convolution_flat_vectors(flat, flat->band), width = flat->kernels->width;
-    size_t output_width = (size_t)flat->convolution.sizes.output_width;
     size_t count = 0;
 
     flat->segment_of = memory_array(vectors + 1, sizeof(*flat->segment_of));
@@ -248,11 +247,10 @@ static bool create_segments(struct convolution_flat *flat)
             size_t row = step * (size_t)rows_of_step(flat), lane = at - v * width;
 
             if (at < last && step < (size_t)flat->band)
-                flat->segments[count++] = (struct flat_segment){
-                    .offset = (int32_t)(row * output_width + x) - (int32_t)lane,
-                    .row = (int32_t)row,
-                    .first = (uint8_t)lane,
-                    .end = (uint8_t)(last - v * width)};
+                flat->segments[count++] = (struct flat_segment){.x = (int32_t)x - (int32_t)lane,
+                                                                .row = (int32_t)row,
+                                                                .first = (uint8_t)lane,
+                                                                .end = (uint8_t)(last - v * width)};
             at = stop;
         }
     }

@@ -64,10 +64,12 @@ double convolution_flat_cost(const struct convolution_flat *flat);
  * rows of one run lie between two multiples of that.
  */
 struct convolution_flat_run {
-    const float *input; /* channels x input_rows x width */
+    const float *input; /* channels x input_rows x input_pitch */
     int input_rows;     /* the height, or less: a ring */
+    size_t input_pitch; /* floats from one row to the next: the width or more */
     float *output;      /* the same */
     int output_rows;
+    size_t output_pitch;
     struct flat_activation activation;
     float *average;  /* height x width: mean over channels of the results; NULL: not wanted */
     int average_end; /* which is stored up to this row */

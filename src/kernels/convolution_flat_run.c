@@ -36,14 +36,14 @@ static void prepare_rows(const struct convolution_flat *flat,
                          const struct convolution_flat_run *run, int y, const float *zeros,
                          struct flat_rows *rows)
 {
-    const struct window_sizes *sizes = &flat->convolution.sizes;
-    size_t width = (size_t)sizes->input_width, first = (size_t)(rows->row[0] - run->input);
+    size_t first = (size_t)(rows->row[0] - run->input);
 
     for (int i = 0; i < FLAT_MAX_ROWS; i++, y += flat->convolution.window.stride[0]) {
-        bool outside = y < 0 || y >= sizes->input_height;
+        bool outside = y < 0 || y >= flat->convolution.sizes.input_height;
 
-        rows->row[i] = outside ? zeros : run->input + (size_t)(y % run->input_rows) * width + first;
-        rows->next_row[i] = outside ? 0 : (size_t)run->input_rows * width;
+        rows->row[i] =
+            outside ? zeros : run->input + (size_t)(y % run->input_rows) * run->input_pitch + first;
+        rows->next_row[i] = outside ? 0 : (size_t)run->input_rows * run->input_pitch;
     }
     flat->kernels->prepare(rows);
 }
@@ -126,15 +126,15 @@ static void run_deep(const struct convolution_flat *flat, const struct flat_tile
 
     for (int step = 0; step < steps; step++) {
         int row = step * rows_of_step(flat);
-        size_t at = (size_t)row * width;
 
         tile.rows = block->rows - row;
         tile.average_rows = block->average_rows - row;
         for (size_t x = 0; x < width; x += part) {
             part = even_part(width - x, flat->columns);
             tile.input = scratch + (size_t)step * flat->pitch + x;
-            tile.average = block->average ? block->average + at + x : NULL;
-            run_tiles(flat, &tile, part, output + at + x);
+            if (block->average)
+                tile.average = block->average + (size_t)row * block->average_row + x;
+            run_tiles(flat, &tile, part, output + (size_t)row * block->next_row + x);
         }
     }
 }
@@ -144,11 +144,10 @@ static void run_block(const struct convolution_flat *flat, const struct convolut
                       struct flat_tile *tile, int row, size_t x, float *scratch)
 {
     int steps = (tile->rows + rows_of_step(flat) - 1) / rows_of_step(flat);
-    size_t width = (size_t)flat->convolution.sizes.output_width;
-    float *output = run->output + (size_t)(row % run->output_rows) * width + x;
+    float *output = run->output + (size_t)(row % run->output_rows) * run->output_pitch + x;
 
     prepare_block(flat, run, x, row / rows_of_step(flat), steps, scratch);
-    tile->average = run->average ? run->average + (size_t)row * width + x : NULL;
+    tile->average = run->average ? run->average + (size_t)row * tile->average_row + x : NULL;
     if (flat->deep)
         run_deep(flat, tile, steps, output, scratch);
     else
@@ -167,8 +166,9 @@ bool convolution_flat_run(const struct convolution_flat *flat,
                              .pairs = flat->pairs,
                              .activation = &run->activation,
                              .segments = flat->segments,
-                             .plane = (size_t)run->output_rows * width,
-                             .next_row = width,
+                             .plane = (size_t)run->output_rows * run->output_pitch,
+                             .next_row = run->output_pitch,
+                             .average_row = width,
                              .sums = sums,
                              .factor = 1 / (float)sizes->output_channels,
                              .check = check};

@@ -55,10 +55,9 @@ struct flat_activation {
 };
 
 /* Lanes first to end - 1 of a vector are cells of output row `row` (pairs: and of the one below);
- * lane i belongs to output[offset + i]. */
+ * lane i is cell x + i of it. */
 struct flat_segment {
-    int32_t offset;
-    int32_t row;
+    int32_t x, row;
     uint8_t first, end;
 };
 
@@ -79,8 +78,9 @@ struct flat_tile {
     int32_t rows;         /* output rows there are: what lies beyond is not stored */
     float *output;        /* of the first channel */
     size_t plane;         /* floats from one channel to the next */
-    size_t next_row;      /* from the upper row of a pair to the lower */
-    float *average;       /* mean over channels, laid out like a channel; NULL: not wanted */
+    size_t next_row;      /* from one row to the next */
+    float *average;       /* of the first row: mean over channels; NULL: not wanted */
+    size_t average_row;   /* from one row of it to the next */
     float *sums;          /* scratch for it: 2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH floats */
     bool first, last;     /* of the channels: the sums begin or end */
     float factor;         /* 1 / channels */

@@ -6,6 +6,8 @@
 #include "kernels/vector__avx2.h"
 #include "kernels/vector_math.h"
 
+#include <math.h>
+
 #define FLAT_CHANNELS      4
 #define FLAT_FOR_SHAPES(X) FLAT_TO_4(X, 1) FLAT_TO_4(X, 2) FLAT_TO_4(X, 3)
 

@@ -6,6 +6,8 @@
 #include "kernels/vector__avx512.h"
 #include "kernels/vector_math.h"
 
+#include <math.h>
+
 #define FLAT_CHANNELS      8
 #define FLAT_FOR_SHAPES(X) FLAT_TO_8(X, 1) FLAT_TO_8(X, 2) FLAT_TO_8(X, 3)
 

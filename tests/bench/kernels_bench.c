@@ -62,10 +62,11 @@ static void run_flat(const struct level *level, const struct convolution_flat *f
     const struct convolution_flat_run run = {
         .input = level->input,
         .input_rows = sizes->input_height,
+        .input_pitch = (size_t)sizes->input_width,
         .output = level->output,
         .output_rows = sizes->output_height,
-        .least = 0,
-        .most = INFINITY,
+        .output_pitch = (size_t)sizes->output_width,
+        .activation = {.most = INFINITY, .negative = 1},
     };
 
     convolution_flat_run(flat, &run, 0, sizes->output_height, level->scratch);
@@ -166,13 +167,13 @@ static bool create_flat(struct level *level)
 {
     const struct flat *flat = level->kernels->flat;
 
-    return convolution_flat_create(&level->halving_alone, &halving, flat, ROWS_ALONE,
+    return convolution_flat_create(&level->halving_alone, &halving, flat, WAY_WIDE,
                                    level->weights, NULL) &&
-           convolution_flat_create(&level->halving_pairs, &halving, flat, ROWS_IN_PAIRS,
+           convolution_flat_create(&level->halving_pairs, &halving, flat, WAY_WIDE_PAIRS,
                                    level->weights, NULL) &&
-           convolution_flat_create(&level->narrow_alone, &narrow, flat, ROWS_ALONE, level->weights,
+           convolution_flat_create(&level->narrow_alone, &narrow, flat, WAY_WIDE, level->weights,
                                    NULL) &&
-           convolution_flat_create(&level->narrow_pairs, &narrow, flat, ROWS_IN_PAIRS,
+           convolution_flat_create(&level->narrow_pairs, &narrow, flat, WAY_WIDE_PAIRS,
                                    level->weights, NULL);
 }
 

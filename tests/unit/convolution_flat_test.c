@@ -130,6 +130,22 @@ static void check_results(const struct picture *picture, const float *got, const
     }
 }
 
+static struct convolution_flat_run whole_run(const struct picture *picture, const float *input,
+                                             float *output, float *average)
+{
+    const struct window_sizes *sizes = &picture->convolution.sizes;
+
+    return (struct convolution_flat_run){.input = input,
+                                         .input_rows = sizes->input_height,
+                                         .input_pitch = (size_t)sizes->input_width,
+                                         .output = output,
+                                         .output_rows = sizes->output_height,
+                                         .output_pitch = (size_t)sizes->output_width,
+                                         .activation = picture->activation,
+                                         .average = average,
+                                         .average_end = sizes->output_height};
+}
+
 /* One way on one level; 1 if there is such a way. */
 static int check_way(const struct kernels *kernels, const struct picture *picture,
                      enum convolution_way way, const float *input, const float *want)
@@ -150,13 +166,7 @@ static int check_way(const struct kernels *kernels, const struct picture *pictur
     got = guarded_floats(output_size(convolution));
     average = guarded_floats(plane);
     scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
-    run = (struct convolution_flat_run){.input = input,
-                                        .input_rows = sizes->input_height,
-                                        .output = got,
-                                        .output_rows = sizes->output_height,
-                                        .activation = picture->activation,
-                                        .average = average,
-                                        .average_end = sizes->output_height};
+    run = whole_run(picture, input, got, average);
     assert_true(convolution_flat_run(flat, &run, 0, sizes->output_height, scratch));
     check_results(picture, got, average, want, what);
     guarded_free(got);
@@ -250,28 +260,30 @@ static void edges_of_tiles(void **state)
 static void nan_and_infinity_are_found(void **state)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
-    struct convolution convolution = {.sizes = {2, 11, 37, 9, 0, 0},
-                                      .window = {{3, 3}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
-                                      .groups = 1};
+    struct picture picture = {.convolution = {.sizes = {2, 11, 37, 9, 0, 0},
+                                              .window = {{3, 3}, {1, 1}, {1, 1}, {0, 0}, {0, 0}},
+                                              .groups = 1},
+                              .activation = {.most = INFINITY}};
+    struct convolution *const convolution = &picture.convolution;
     float *weights, *input, *output, before;
 
     (void)state;
-    assert_true(fit(&convolution));
-    weights = guarded_random(9 * sum_length(&convolution), -1, 1);
-    input = guarded_random(input_size(&convolution), -1, 1);
-    output = guarded_floats(output_size(&convolution));
+    assert_true(fit(convolution));
+    weights = guarded_random(9 * sum_length(convolution), -1, 1);
+    input = guarded_random(input_size(convolution), -1, 1);
+    output = guarded_floats(output_size(convolution));
     for (size_t level = 0; kernels_list(level); level++) {
         for (int way = WAY_WIDE; way < WAY_COUNT; way++) {
             struct convolution_flat *flat;
-            struct convolution_flat_run run = {input, 11, output, 9, {.most = INFINITY}, NULL, 0};
+            struct convolution_flat_run run = whole_run(&picture, input, output, NULL);
             float *scratch;
 
-            assert_true(convolution_flat_create(&flat, &convolution, kernels_list(level)->flat,
+            assert_true(convolution_flat_create(&flat, convolution, kernels_list(level)->flat,
                                                 (enum convolution_way)way, weights, NULL));
             assert_non_null(flat);
             scratch = guarded_random(convolution_flat_scratch(flat), -1, 1);
             for (int i = 0; i < 60; i++) {
-                size_t at = (size_t)random_between(0, (int)input_size(&convolution) - 1);
+                size_t at = (size_t)random_between(0, (int)input_size(convolution) - 1);
 
                 before = input[at];
                 input[at] = wrong[i % 3];
