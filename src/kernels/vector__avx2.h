@@ -108,8 +108,12 @@ VECTOR_INLINE float vector_sum(vector a)
 /* Floats 0, 2, 4 ... and 1, 3, 5 ... of two vectors, one behind the other. */
 VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
 {
-    vector low = _mm256_permute2f128_ps(a, b, 0x20), high = _mm256_permute2f128_ps(a, b, 0x31);
+    vector low, high;
 
+    /* Or else compilers load both twice. */
+    __asm__("" : "+x"(a), "+x"(b));
+    low = _mm256_permute2f128_ps(a, b, 0x20);
+    high = _mm256_permute2f128_ps(a, b, 0x31);
     *even = _mm256_shuffle_ps(low, high, 0x88);
     *odd = _mm256_shuffle_ps(low, high, 0xdd);
 }

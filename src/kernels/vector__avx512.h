@@ -99,6 +99,8 @@ VECTOR_INLINE void vector_split(vector a, vector b, vector *even, vector *odd)
     const __m512i evens =
         _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
 
+    /* Or else compilers load both twice, as the instruction writes over one of them. */
+    __asm__("" : "+v"(a), "+v"(b));
     *even = _mm512_permutex2var_ps(a, evens, b);
     *odd = _mm512_permutex2var_ps(a, _mm512_or_si512(evens, _mm512_set1_epi32(1)), b);
 }
