@@ -6,8 +6,7 @@
 build=${BUILD:-build}
 vbp=${VBP:-$build/vbp}
 # Tests of what has kernels of its own for each instruction set, and of what is built on them.
-kernel_tests=(convolution_flat forward convolution_direct convolution map resize resample elementwise pool
-    preprocess visualbackprop)
+kernel_tests=(convolution_flat convolution_direct planes vector_math map resize)
 
 needs_emulation() {
     [ "$(uname -m)" = x86_64 ] || skip "this is no x86-64 machine"

@@ -64,12 +64,29 @@ static void check_averages(const struct graph *graph, const struct forward *forw
     }
 }
 
-/* All tensors with keep_all; the outputs and averages without it, bit by bit the same. */
+static struct forward *forward_of(const struct graph *graph, bool keep_all, VbpAverage kind,
+                                  enum isa isa)
+{
+    const struct forward_options options = {
+        .keep_all = keep_all, .level_averages = true, .average = kind, .isa = isa};
+    struct forward *forward;
+    VbpError error;
+
+    if (forward_create(&forward, graph, &options, &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    return forward;
+}
+
+/*
+ * All tensors with keep_all; the outputs and averages without it, bit by bit the same. At any level
+ * of instructions.
+ */
 static void check_network(const struct graph *graph)
 {
     VbpAverage kind = (VbpAverage)random_between(0, VBP_AVERAGE_ABSOLUTE);
-    struct forward *all = network_forward(graph, true, kind);
-    struct forward *few = network_forward(graph, false, kind);
+    enum isa isa = (enum isa)random_between(ISA_BEST, ISA_AVX512);
+    struct forward *all = forward_of(graph, true, kind, isa);
+    struct forward *few = forward_of(graph, false, kind, isa);
 
     for (int frame = 0; frame < 2; frame++) {
         float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
