@@ -311,6 +311,7 @@ int train_parse(int argc, char **argv, struct train_command *command, struct com
         return status;
     if (!command->net && !common->model)
         command->net = "pilotnet";
+    command->train.isa = common->isa;
     command->train.threads = common->threads ? common->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     return -1;
 }

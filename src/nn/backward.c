@@ -135,7 +135,7 @@ static int create_convolution(struct backward *backward, int index, size_t *left
     struct layer *layer = &backward->layers[index];
     size_t group;
 
-    layer->direct = convolution_direct_create(&convolution, kernels_best(ISA_BEST)->tiles);
+    layer->direct = convolution_direct_create(&convolution, backward->tiles);
     if (!layer->direct)
         return error_out_of_memory(error);
     group =
@@ -190,7 +190,8 @@ static int check_kinds(const struct graph *graph, VbpError *error)
 }
 
 int backward_create(struct backward **backward, const struct graph *graph,
-                    const struct parameters *parameters, int capacity, VbpError *error)
+                    const struct parameters *parameters, int capacity, enum isa isa,
+                    VbpError *error)
 {
     struct backward *b = memory_array(1, sizeof(*b));
     size_t left = BACKWARD_MAX_FLOATS;
@@ -202,6 +203,7 @@ int backward_create(struct backward **backward, const struct graph *graph,
     b->graph = graph;
     b->parameters = parameters;
     b->capacity = capacity;
+    b->tiles = kernels_best(isa)->tiles;
     b->buffers = memory_array((size_t)graph->tensor_count, sizeof(*b->buffers));
     b->layers = memory_array((size_t)graph->node_count, sizeof(*b->layers));
     b->parameter_of = memory_array((size_t)graph->tensor_count, sizeof(*b->parameter_of));

@@ -6,6 +6,7 @@
 #define VBP_NN_BACKWARD_H
 
 #include "graph/graph.h"
+#include "kernels/cpu.h"
 
 /* One trainable constant of a graph: weights, bias, scale or shift of a batch normalisation. */
 struct parameter {
@@ -37,8 +38,10 @@ enum normalisation {
     NORMALISE_BATCH   /* those of the batch, as in training */
 };
 
+/* capacity: samples of a batch, at most; isa: see struct forward_options. */
 int backward_create(struct backward **backward, const struct graph *graph,
-                    const struct parameters *parameters, int capacity, VbpError *error);
+                    const struct parameters *parameters, int capacity, enum isa isa,
+                    VbpError *error);
 void backward_destroy(struct backward **backward);
 
 /* Where the samples go: capacity x (elements of the network's input), sample by sample. */

@@ -41,6 +41,7 @@ struct backward {
     float *picture;          /* scratch: one sample of any tensor */
     float *padded_gradients; /* scratch: a group of any convolution */
     int capacity;
+    const struct tiles *tiles;
     int batch; /* of the last forward; 0: there was none */
     enum normalisation normalisation;
     float level_penalty;

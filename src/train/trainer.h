@@ -25,6 +25,7 @@ struct epoch_report {
 
 struct train_options {
     int epochs, batch, threads;
+    enum isa isa; /* see struct forward_options */
     uint64_t seed;
     enum loss loss;
     double huber_delta;

@@ -124,8 +124,8 @@ static int create_worker(struct workers *workers, struct worker *worker, VbpErro
 {
     const struct train_options *options = workers->options;
     int capacity = (options->batch + workers->worker_count - 1) / workers->worker_count;
-    int result =
-        backward_create(&worker->backward, workers->graph, workers->parameters, capacity, error);
+    int result = backward_create(&worker->backward, workers->graph, workers->parameters, capacity,
+                                 options->isa, error);
 
     worker->workers = workers;
     if (result != VBP_OK)

@@ -152,7 +152,7 @@ static void prepare(struct training *training, int batch)
         half->gradients = memory_array(training->parameters.total, sizeof(float));
         assert_non_null(half->gradients);
         assert_int_equal(backward_create(&half->backward, training->graph, &training->parameters,
-                                         half->batch, &error),
+                                         half->batch, ISA_BEST, &error),
                          VBP_OK);
         random_fill(backward_input(half->backward), (size_t)half->batch * half->inputs, 0, 1);
     }

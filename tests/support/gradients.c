@@ -32,8 +32,8 @@ void gradients_begin(struct gradients *gradients, struct graph *graph, int batch
 
     *gradients = (struct gradients){.graph = graph, .batch = batch, .normalisation = normalisation};
     assert_int_equal(parameters_find(&gradients->parameters, graph, &error), VBP_OK);
-    if (backward_create(&gradients->backward, graph, &gradients->parameters, batch, &error) !=
-        VBP_OK)
+    if (backward_create(&gradients->backward, graph, &gradients->parameters, batch, ISA_BEST,
+                        &error) != VBP_OK)
         fail_msg("%s", error.message);
     gradients->input = random_floats(inputs);
     gradients->output_weights =

@@ -299,12 +299,13 @@ static void test_batch_sizes(void **state)
                                   gradients.input_gradient, &error),
                      VBP_ERROR_ARGUMENT);
     assert_string_equal(error.message, "gradients without a forward pass before");
-    assert_int_equal(backward_create(&none, gradients.graph, &gradients.parameters, 0, &error),
-                     VBP_ERROR_ARGUMENT);
-    assert_null(none);
     assert_int_equal(
-        backward_create(&none, gradients.graph, &gradients.parameters, 2147483647, &error),
-        VBP_ERROR_UNSUPPORTED);
+        backward_create(&none, gradients.graph, &gradients.parameters, 0, ISA_BEST, &error),
+        VBP_ERROR_ARGUMENT);
+    assert_null(none);
+    assert_int_equal(backward_create(&none, gradients.graph, &gradients.parameters, 2147483647,
+                                     ISA_BEST, &error),
+                     VBP_ERROR_UNSUPPORTED);
     assert_null(none);
     gradients_end(&gradients);
 }
