@@ -195,7 +195,7 @@ static void set_block(struct convolution_flat *flat, int band, size_t chunk)
     flat->chunk = chunk;
     flat->pitch = chunk + (size_t)(window_span(window, 1) - 1) / (size_t)window->stride[1];
     flat->plane_size = (size_t)(band + flat->extra) * flat->pitch;
-    flat->channel_size = flat->plane_size * (size_t)flat->plane_count * (size_t)window->stride[1];
+    flat->channel_size = flat->plane_size * (size_t)flat->plane_count * flat->column_phases;
 }
 
 /*
@@ -281,6 +281,17 @@ static bool can_do(const struct convolution *convolution, bool pairs)
                       window->kernel[0] <= PHASE_ROWS_MAX * window->stride[0]);
 }
 
+/* Where the kernel is narrower than the stride, columns that it never sees are not prepared; unless
+ * padding moves them, as then phases are not in their order. */
+static size_t column_phases(const struct window *window)
+{
+    int64_t span = window_span(window, 1);
+
+    return span < window->stride[1] && window->pad_begin[1] % window->stride[1] == 0
+               ? (size_t)span
+               : (size_t)window->stride[1];
+}
+
 /* All but the weights, which deciding does not need. False without memory. */
 static bool create_geometry(struct convolution_flat **flat, const struct convolution *convolution,
                             const struct flat *kernels, enum convolution_way way)
@@ -302,6 +313,7 @@ static bool create_geometry(struct convolution_flat **flat, const struct convolu
         convolution_flat_destroy(f);
         return false;
     }
+    f->column_phases = column_phases(&convolution->window);
     convolution_flat_count_taps(f);
     if (f->deep && !choose_depth(f)) {
         convolution_flat_destroy(f);

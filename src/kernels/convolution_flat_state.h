@@ -39,9 +39,10 @@ struct convolution_flat {
     /* Planes are made and read block by block: `band` steps, `chunk` columns of output. */
     int band;
     size_t chunk;
-    size_t pitch;        /* floats from a row of a plane to the next */
-    size_t plane_size;   /* of one column phase */
-    size_t channel_size; /* of all planes of an input channel */
+    size_t column_phases; /* of the horizontal stride, that planes hold */
+    size_t pitch;         /* floats from a row of a plane to the next */
+    size_t plane_size;    /* of one column phase */
+    size_t channel_size;  /* of all planes of an input channel */
     size_t taps[FLAT_LISTS], tap_count;
     int32_t *offset;
     float *weights, *bias;

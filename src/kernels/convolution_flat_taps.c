@@ -12,8 +12,7 @@ static int32_t tap_offset(const struct convolution_flat *flat, int channel, int 
     int column = kx * window->dilation[1];
 
     return (int32_t)((size_t)channel * flat->channel_size +
-                     ((size_t)plane * (size_t)window->stride[1] +
-                      (size_t)(column % window->stride[1])) *
+                     ((size_t)plane * flat->column_phases + (size_t)(column % window->stride[1])) *
                          flat->plane_size +
                      (size_t)row * flat->pitch + (size_t)(column / window->stride[1]));
 }

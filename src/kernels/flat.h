@@ -106,6 +106,7 @@ struct flat_rows {
     size_t next_row[FLAT_MAX_ROWS];  /* and so much further on for each one after it; 0: the same */
     size_t count;                    /* floats of each */
     int stride;                      /* <= FLAT_MAX_STRIDE */
+    size_t phases;                   /* of the columns that are wanted: the first ones */
     float *to;                       /* row of the first plane */
     size_t next_to;                  /* from one channel to the next */
     size_t plane;                    /* from one plane to the next */
