@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "graph/fold_affine.h"
 
-#define CHANGES_PER_NODE 2
+/* Tensors and inputs of nodes that may be looked at again after changes: about a second's. */
+#define MAX_LOOKS ((int64_t)1 << 26)
 
 /* Lets every reader of `from`, and the outputs, read `to` instead. */
 static void redirect(struct graph *graph, int from, int to)
@@ -159,11 +160,13 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
 
 /*
  * Every change takes a node out, moves arithmetic towards the end, or a crop towards the
- * beginning, so it ends. But not soon in a graph that is made to take long: so changes are counted.
+ * beginning, so it ends. But not soon in a graph that is made to take long: so it is counted what
+ * the changes cost.
  */
 static int fold_nodes(struct graph *graph, VbpError *error)
 {
-    int left = graph->node_count * CHANGES_PER_NODE, result = VBP_OK;
+    int64_t left = MAX_LOOKS;
+    int result = VBP_OK;
 
     for (int i = 0; i < graph->node_count && left > 0 && result == VBP_OK; i++) {
         bool changed;
@@ -172,7 +175,7 @@ static int fold_nodes(struct graph *graph, VbpError *error)
         if (result != VBP_OK || !changed)
             continue;
         result = graph_finish(graph, error);
-        left--;
+        left -= graph->tensor_count + graph->first_reader[graph->tensor_count];
         i = i > 2 ? i - 3 : -1; /* what stands before has got a new neighbour */
     }
     return result;
