@@ -64,17 +64,22 @@ static void swap(struct graph *graph, int first, int second, const struct shape 
     graph->nodes[second] = a;
 }
 
-/* Only cuts off, and nothing along the axis. */
-static bool crops_beside(const struct graph *graph, const struct node *pad, int axis)
+/* Only cuts off. */
+static bool crops(const struct graph *graph, const struct node *pad)
 {
     int rank = graph->tensors[pad->output].shape.rank;
 
     for (int i = 0; i < rank; i++) {
-        if (pad->pad.begin[i] > 0 || pad->pad.end[i] > 0 ||
-            (i == axis && (pad->pad.begin[i] < 0 || pad->pad.end[i] < 0)))
+        if (pad->pad.begin[i] > 0 || pad->pad.end[i] > 0)
             return false;
     }
     return true;
+}
+
+/* axis: -1 for none, along which nothing is changed. */
+static bool changes_along(const struct node *pad, int axis)
+{
+    return axis >= 0 && (pad->pad.begin[axis] != 0 || pad->pad.end[axis] != 0);
 }
 
 /* Moves an affine node, or a normalisation, behind its reader, if that only moves cells. */
@@ -90,7 +95,8 @@ static bool sink(struct graph *graph, int index, int reader)
             if (after->transpose.permutation[i] == from)
                 *axis = i;
         }
-    } else if (!affine || after->kind != NODE_PAD || !crops_beside(graph, after, from)) {
+    } else if (!affine || after->kind != NODE_PAD || !crops(graph, after) ||
+               changes_along(after, from)) {
         return false; /* what is cut off counts in the statistics */
     }
     swap(graph, index, reader, &between);
@@ -150,8 +156,7 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
     } else if (kind == NODE_TRANSPOSE && next == NODE_TRANSPOSE) {
         join_transposes(graph, &graph->nodes[index], &graph->nodes[reader]);
         *changed = true;
-    } else if (kind == NODE_TRANSPOSE && next == NODE_PAD &&
-               crops_beside(graph, &graph->nodes[reader], -1)) {
+    } else if (kind == NODE_TRANSPOSE && next == NODE_PAD && crops(graph, &graph->nodes[reader])) {
         raise_crop(graph, index, reader);
         *changed = true;
     }

@@ -294,8 +294,10 @@ static int arithmetic(struct graph *graph, enum binary operation, int data, int 
     struct shape shape = graph->tensors[data].shape;
     int constant;
 
-    for (int i = 0; i < shape.rank; i++)
-        shape.extent[i] = i == axis ? shape.extent[i] : 1;
+    for (int i = 0; i < shape.rank; i++) {
+        if (i != axis)
+            shape.extent[i] = 1;
+    }
     constant = network_constant(graph, shape, NULL);
     return first ? network_binary(graph, operation, constant, data)
                  : network_binary(graph, operation, data, constant);
