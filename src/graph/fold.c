@@ -180,7 +180,8 @@ static int fold_nodes(struct graph *graph, VbpError *error)
         if (result != VBP_OK || !changed)
             continue;
         result = graph_finish(graph, error);
-        left -= graph->tensor_count + graph->first_reader[graph->tensor_count];
+        if (result == VBP_OK)
+            left -= graph->tensor_count + graph->first_reader[graph->tensor_count];
         i = i > 2 ? i - 3 : -1; /* what stands before has got a new neighbour */
     }
     return result;
