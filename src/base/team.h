@@ -1,7 +1,8 @@
 /*
  * A team of threads that do one piece of work together, again and again, quickly: the caller is one
  * of them. Between pieces the others wait, for a moment awake (the next piece of the same frame
- * follows at once), then asleep.
+ * follows at once), then asleep. They keep off the processor that the caller runs on, where the
+ * machine, or what the creator may use of it, has enough others.
  */
 #ifndef VBP_BASE_TEAM_H
 #define VBP_BASE_TEAM_H

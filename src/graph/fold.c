@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "graph/fold_affine.h"
 
-#define CHANGES_PER_NODE 2
+/* Tensors and inputs of nodes that may be looked at again after changes: about a second's. */
+#define MAX_LOOKS ((int64_t)1 << 26)
 
 /* Lets every reader of `from`, and the outputs, read `to` instead. */
 static void redirect(struct graph *graph, int from, int to)
@@ -63,17 +64,22 @@ static void swap(struct graph *graph, int first, int second, const struct shape 
     graph->nodes[second] = a;
 }
 
-/* Only cuts off, and nothing along the axis. */
-static bool crops_beside(const struct graph *graph, const struct node *pad, int axis)
+/* Only cuts off. */
+static bool crops(const struct graph *graph, const struct node *pad)
 {
     int rank = graph->tensors[pad->output].shape.rank;
 
     for (int i = 0; i < rank; i++) {
-        if (pad->pad.begin[i] > 0 || pad->pad.end[i] > 0 ||
-            (i == axis && (pad->pad.begin[i] < 0 || pad->pad.end[i] < 0)))
+        if (pad->pad.begin[i] > 0 || pad->pad.end[i] > 0)
             return false;
     }
     return true;
+}
+
+/* axis: -1 for none, along which nothing is changed. */
+static bool changes_along(const struct node *pad, int axis)
+{
+    return axis >= 0 && (pad->pad.begin[axis] != 0 || pad->pad.end[axis] != 0);
 }
 
 /* Moves an affine node, or a normalisation, behind its reader, if that only moves cells. */
@@ -89,7 +95,8 @@ static bool sink(struct graph *graph, int index, int reader)
             if (after->transpose.permutation[i] == from)
                 *axis = i;
         }
-    } else if (!affine || after->kind != NODE_PAD || !crops_beside(graph, after, from)) {
+    } else if (!affine || after->kind != NODE_PAD || !crops(graph, after) ||
+               changes_along(after, from)) {
         return false; /* what is cut off counts in the statistics */
     }
     swap(graph, index, reader, &between);
@@ -149,8 +156,7 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
     } else if (kind == NODE_TRANSPOSE && next == NODE_TRANSPOSE) {
         join_transposes(graph, &graph->nodes[index], &graph->nodes[reader]);
         *changed = true;
-    } else if (kind == NODE_TRANSPOSE && next == NODE_PAD &&
-               crops_beside(graph, &graph->nodes[reader], -1)) {
+    } else if (kind == NODE_TRANSPOSE && next == NODE_PAD && crops(graph, &graph->nodes[reader])) {
         raise_crop(graph, index, reader);
         *changed = true;
     }
@@ -159,11 +165,13 @@ static int fold_node(struct graph *graph, int index, bool *changed, VbpError *er
 
 /*
  * Every change takes a node out, moves arithmetic towards the end, or a crop towards the
- * beginning, so it ends. But not soon in a graph that is made to take long: so changes are counted.
+ * beginning, so it ends. But not soon in a graph that is made to take long: so it is counted what
+ * the changes cost.
  */
 static int fold_nodes(struct graph *graph, VbpError *error)
 {
-    int left = graph->node_count * CHANGES_PER_NODE, result = VBP_OK;
+    int64_t left = MAX_LOOKS;
+    int result = VBP_OK;
 
     for (int i = 0; i < graph->node_count && left > 0 && result == VBP_OK; i++) {
         bool changed;
@@ -172,7 +180,8 @@ static int fold_nodes(struct graph *graph, VbpError *error)
         if (result != VBP_OK || !changed)
             continue;
         result = graph_finish(graph, error);
-        left--;
+        if (result == VBP_OK)
+            left -= graph->tensor_count + graph->first_reader[graph->tensor_count];
         i = i > 2 ? i - 3 : -1; /* what stands before has got a new neighbour */
     }
     return result;

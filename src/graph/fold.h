@@ -18,6 +18,7 @@
  *     transpose -> transpose     one, or none
  *     transpose -> crop          crop -> transpose: less is moved
  *
+ * Of a graph that is made to take long, or to need memory without end, some of it stays undone.
  * What else a node's name, levels and outputs mean stays as it was. *graph must be finished and not
  * shared; it is finished again. After a failure it can only be destroyed.
  */

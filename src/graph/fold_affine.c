@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+/*
+ * Floats of constants that affine nodes may have between them, 128 MiB: a small file may hold
+ * thousands of nodes that share one large constant. What does not fit stays as it is.
+ */
+#define AFFINE_MAX_FLOATS ((int64_t)1 << 25)
+
 /* Factor and offset of a channel: one for all of them where there is only one. */
 struct affine {
     const float *factor, *offset;
@@ -125,15 +131,34 @@ static int arithmetic_to_affine(struct graph *graph, int index, VbpError *error)
     return result;
 }
 
+/* Of all constants that the node reads. */
+static int64_t constant_floats(const struct graph *graph, const struct node *node)
+{
+    int64_t floats = 0;
+
+    for (int slot = 0; slot < node->input_count; slot++) {
+        const struct tensor *input = &graph->tensors[node->inputs[slot]];
+
+        floats += input->values ? shape_elements(&input->shape) : 0;
+    }
+    return floats;
+}
+
 int fold_make_affines(struct graph *graph, VbpError *error)
 {
+    int64_t left = AFFINE_MAX_FLOATS;
     int result = VBP_OK;
 
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
-        if (graph->nodes[i].kind == NODE_BATCH_NORM)
+        const struct node *node = &graph->nodes[i];
+        bool fits = 2 * constant_floats(graph, node) <= left; /* a factor and an offset for each */
+
+        if (node->kind == NODE_BATCH_NORM && fits)
             result = norm_to_affine(graph, i, error);
-        else if (graph->nodes[i].kind == NODE_BINARY)
+        else if (node->kind == NODE_BINARY && fits)
             result = arithmetic_to_affine(graph, i, error);
+        if (node->kind == NODE_AFFINE)
+            left -= constant_floats(graph, node);
     }
     return result;
 }
@@ -257,26 +282,30 @@ static int fold_before(struct graph *graph, const struct node *affine_node, stru
     return VBP_OK;
 }
 
-/* second(first(x)), as what `second` does. */
-static int fold_two(struct graph *graph, int first, int second, VbpError *error)
+/*
+ * second(first(x)), as what `second` does. The constants of an affine node are its own, so those of
+ * the one with more of them are written over.
+ */
+static void fold_two(struct graph *graph, int first, int second)
 {
-    const struct node *a = &graph->nodes[first], *b = &graph->nodes[second];
+    struct node *a = &graph->nodes[first], *b = &graph->nodes[second];
     struct affine before = affine_of(graph, a), after = affine_of(graph, b);
-    int axis = a->affine.axis >= 0 ? a->affine.axis : b->affine.axis;
-    size_t channels = axis < 0 ? 1 : (size_t)graph->tensors[a->output].shape.extent[axis];
-    float *factor = memory_array(2 * channels, sizeof(float));
-    int result;
+    const struct node *wide = a->affine.axis >= 0 ? a : b;
+    const struct tensor *factors = &graph->tensors[wide->inputs[1]];
+    const struct tensor *offsets = &graph->tensors[wide->inputs[2]];
+    size_t channels = (size_t)shape_elements(&factors->shape);
 
-    if (!factor)
-        return error_out_of_memory(error);
     for (size_t c = 0; c < channels; c++) {
-        factor[c] = (float)(factor_at(&before, c) * factor_at(&after, c));
-        factor[channels + c] =
-            (float)(offset_at(&before, c) * factor_at(&after, c) + offset_at(&after, c));
+        double factor = factor_at(&before, c) * factor_at(&after, c);
+        double offset = offset_at(&before, c) * factor_at(&after, c) + offset_at(&after, c);
+
+        factors->values[c] = (float)factor;
+        offsets->values[c] = (float)offset;
     }
-    result = set_affine(graph, second, a->inputs[0], axis, factor, factor + channels, error);
-    free(factor);
-    return result;
+    b->inputs[0] = a->inputs[0];
+    b->inputs[1] = wide->inputs[1];
+    b->inputs[2] = wide->inputs[2];
+    b->affine.axis = wide->affine.axis;
 }
 
 static bool pads_nothing(const struct window *window)
@@ -307,8 +336,10 @@ int fold_affine(struct graph *graph, int index, bool *folded, VbpError *error)
         return fold_before(graph, affine, after, error);
     if (after && after->kind == NODE_AFFINE &&
         (after->affine.axis == affine->affine.axis || after->affine.axis < 0 ||
-         affine->affine.axis < 0))
-        return fold_two(graph, index, reader, error);
+         affine->affine.axis < 0)) {
+        fold_two(graph, index, reader);
+        return VBP_OK;
+    }
     *folded = false;
     return VBP_OK;
 }

@@ -181,7 +181,7 @@ VECTOR_INLINE vector vector_scale(vector a, vector n)
     vector half = vector_round(n * 0.5F);
     vector_bits first = ((vector_bits)(half + steps_of_1) + 127) << 23;
     vector_bits second = ((vector_bits)(n - half + steps_of_1) + 127) << 23;
-    vector bad = n - n;
+    vector bad = n * 0.0F;
 
     return a * (vector)first * (vector)second + bad;
 }

@@ -131,7 +131,7 @@ static int create_convolution(struct backward *backward, int index, size_t *left
 {
     const struct node *node = &backward->graph->nodes[index];
     const struct buffer *input = &backward->buffers[node->inputs[0]];
-    struct convolution convolution = backward_convolution(backward->graph, node);
+    struct convolution convolution = geometry_convolution(backward->graph, node);
     struct layer *layer = &backward->layers[index];
     size_t group;
 

@@ -5,45 +5,6 @@
 #include "kernels/pool.h"
 #include "nn/backward_state.h"
 
-#include <string.h>
-
-static void dense_strides(const struct shape *shape, int64_t *stride)
-{
-    int64_t step = 1;
-
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        stride[i] = step;
-        step *= shape->extent[i];
-    }
-}
-
-void backward_broadcast_strides(const struct shape *shape, const struct shape *target,
-                                int64_t *stride)
-{
-    int64_t own[SHAPE_MAX_RANK];
-    int missing = target->rank - shape->rank;
-
-    dense_strides(shape, own);
-    for (int i = 0; i < target->rank; i++)
-        stride[i] = i < missing || shape->extent[i - missing] == 1 ? 0 : own[i - missing];
-}
-
-struct window_sizes backward_window_sizes(const struct graph *graph, const struct node *node)
-{
-    const int64_t *input = graph->tensors[node->inputs[0]].shape.extent;
-    const int64_t *output = graph->tensors[node->output].shape.extent;
-
-    return (struct window_sizes){(int)input[1],  (int)input[2],  (int)input[3],
-                                 (int)output[1], (int)output[2], (int)output[3]};
-}
-
-struct convolution backward_convolution(const struct graph *graph, const struct node *node)
-{
-    return (struct convolution){.sizes = backward_window_sizes(graph, node),
-                                .window = node->convolution.window,
-                                .groups = node->convolution.groups};
-}
-
 struct normalise backward_normalise(const struct backward *backward, const struct node *node)
 {
     const struct shape *shape = &backward->graph->tensors[node->output].shape;
@@ -53,19 +14,6 @@ struct normalise backward_normalise(const struct backward *backward, const struc
                               .channels = channels,
                               .plane = (size_t)shape_elements(shape) / rows / channels,
                               .epsilon = (double)node->batch_norm.epsilon};
-}
-
-struct blocks backward_blocks(const struct graph *graph, const struct node *node)
-{
-    const struct shape *shape = &graph->tensors[node->output].shape;
-    struct blocks blocks = {.rows = 1, .inner = 1};
-
-    for (int i = 0; i < node->concat.axis; i++)
-        blocks.rows *= (size_t)shape->extent[i];
-    for (int i = node->concat.axis + 1; i < shape->rank; i++)
-        blocks.inner *= (size_t)shape->extent[i];
-    blocks.row_length = blocks.inner * (size_t)shape->extent[node->concat.axis];
-    return blocks;
 }
 
 static bool run_convolution(struct backward *backward, const struct node *node,
@@ -140,8 +88,8 @@ static void run_binary(const struct backward *backward, const struct node *node,
     const struct shape *shape = &tensors[node->output].shape;
     int64_t a_stride[SHAPE_MAX_RANK], b_stride[SHAPE_MAX_RANK];
 
-    backward_broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
-    backward_broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
     binary_run(node->binary, shape->rank, shape->extent,
                backward_sample(backward, node->inputs[0], sample), a_stride,
                backward_sample(backward, node->inputs[1], sample), b_stride, output);
@@ -150,14 +98,13 @@ static void run_binary(const struct backward *backward, const struct node *node,
 static void run_concat(const struct backward *backward, const struct node *node, int sample,
                        float *output)
 {
-    struct blocks blocks = backward_blocks(backward->graph, node);
+    struct blocks blocks = geometry_blocks(backward->graph, node);
 
     for (int slot = 0; slot < node->input_count; slot++) {
-        const float *input = backward_sample(backward, node->inputs[slot], sample);
         size_t length = backward->buffers[node->inputs[slot]].elements / blocks.rows;
 
-        for (size_t row = 0; row < blocks.rows; row++)
-            memcpy(output + row * blocks.row_length, input + row * length, length * sizeof(float));
+        geometry_place_block(&blocks, backward_sample(backward, node->inputs[slot], sample), length,
+                             output);
         output += length;
     }
 }
@@ -165,13 +112,10 @@ static void run_concat(const struct backward *backward, const struct node *node,
 static void run_transpose(const struct backward *backward, const struct node *node,
                           const float *input, float *output)
 {
-    const struct tensor *tensors = backward->graph->tensors;
-    const struct shape *shape = &tensors[node->output].shape;
-    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK];
+    const struct shape *shape = &backward->graph->tensors[node->output].shape;
+    int64_t stride[SHAPE_MAX_RANK];
 
-    dense_strides(&tensors[node->inputs[0]].shape, own);
-    for (int i = 0; i < shape->rank; i++)
-        stride[i] = own[node->transpose.permutation[i]];
+    geometry_transposed_strides(backward->graph, node, stride);
     transpose_run(shape->rank, shape->extent, input, stride, output);
 }
 
@@ -187,11 +131,11 @@ static void run_sample(const struct backward *backward, const struct node *node,
 
     switch (node->kind) {
     case NODE_MAX_POOL:
-        sizes = backward_window_sizes(backward->graph, node);
+        sizes = geometry_window_sizes(backward->graph, node);
         max_pool_run(&sizes, &node->pool.window, input, output);
         break;
     case NODE_AVERAGE_POOL:
-        sizes = backward_window_sizes(backward->graph, node);
+        sizes = geometry_window_sizes(backward->graph, node);
         average_pool_run(&sizes, &node->pool.window, node->pool.include_padding, input, output);
         break;
     case NODE_GLOBAL_AVERAGE_POOL:

@@ -187,7 +187,7 @@ static void pool_gradient(struct backward *backward, const struct node *node)
 
             global_average_pool_backward_run(gradient, channels, inputs / channels, input_gradient);
         } else {
-            struct window_sizes sizes = backward_window_sizes(graph, node);
+            struct window_sizes sizes = geometry_window_sizes(graph, node);
 
             if (node->kind == NODE_MAX_POOL)
                 max_pool_backward_run(
@@ -208,8 +208,8 @@ static void binary_gradient(struct backward *backward, const struct node *node)
     const struct shape *shape = &tensors[node->output].shape;
     int64_t a_stride[SHAPE_MAX_RANK], b_stride[SHAPE_MAX_RANK];
 
-    backward_broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
-    backward_broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
     for (int slot = 0; slot < 2; slot++) {
         const float *gradient = gradient_of(backward, node->output);
         float *target;
@@ -230,7 +230,7 @@ static void binary_gradient(struct backward *backward, const struct node *node)
 
 static void concat_gradient(struct backward *backward, const struct node *node)
 {
-    struct blocks blocks = backward_blocks(backward->graph, node);
+    struct blocks blocks = geometry_blocks(backward->graph, node);
     const float *gradient = gradient_of(backward, node->output);
 
     for (int slot = 0; slot < node->input_count; slot++) {
@@ -258,7 +258,7 @@ static void transpose_gradient(struct backward *backward, const struct node *nod
     float *input_gradient = begin_sum(backward, node->inputs[0]);
 
     /* The output's axis i is the input's axis permutation[i]. */
-    backward_broadcast_strides(&tensors[node->output].shape, &tensors[node->output].shape, own);
+    geometry_strides(&tensors[node->output].shape, own);
     for (int i = 0; i < shape->rank; i++)
         stride[node->transpose.permutation[i]] = own[i];
     for (int sample = 0; sample < backward->batch; sample++) {

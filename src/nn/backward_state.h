@@ -4,6 +4,7 @@
 
 #include "kernels/convolution_direct.h"
 #include "nn/backward.h"
+#include "nn/geometry.h"
 
 /*
  * Values and gradients of a tensor lie sample after sample, each as the graph says or, between
@@ -60,23 +61,7 @@ float *backward_values(const struct backward *backward, int tensor);
 /* Values of one sample, wherever they are. */
 const float *backward_sample(const struct backward *backward, int tensor, int sample);
 
-struct convolution backward_convolution(const struct graph *graph, const struct node *node);
-struct window_sizes backward_window_sizes(const struct graph *graph, const struct node *node);
 struct normalise backward_normalise(const struct backward *backward, const struct node *node);
-
-/* Strides of `shape` seen as the broadcast `target`: 0 along axes that it does not have. */
-void backward_broadcast_strides(const struct shape *shape, const struct shape *target,
-                                int64_t *stride);
-
-/*
- * The picture of a concatenation: inputs are blocks of (extents from the axis on) elements, one
- * after the other in each of `rows` rows.
- */
-struct blocks {
-    size_t rows, row_length;
-    size_t inner; /* elements for each step along the axis */
-};
-struct blocks backward_blocks(const struct graph *graph, const struct node *node);
 
 /* True where nobody but one node reads the tensor and it is no output. */
 bool backward_read_once(const struct graph *graph, int tensor);

@@ -34,16 +34,24 @@ static bool set_slopes(const struct graph *graph, const struct node *node, struc
     return link->slope != NULL;
 }
 
-/* A slope for all, or for each channel: not for each cell. */
+/*
+ * A slope for all, or for each channel: not for each cell. With NaN or infinity it is not the
+ * convolution that is to blame for what comes out, so it is done apart; so are activations.
+ */
 static bool slopes_of_channels(const struct tensor *slopes, const struct shape *shape)
 {
     int missing = shape->rank - slopes->shape.rank;
+    int64_t count = slopes->values ? shape_elements(&slopes->shape) : 0;
 
     for (int i = 0; i < slopes->shape.rank; i++) {
         if (slopes->shape.extent[i] != 1 && i + missing != 1)
             return false;
     }
-    return slopes->values != NULL;
+    for (int64_t i = 0; i < count; i++) {
+        if (!isfinite(slopes->values[i]))
+            return false;
+    }
+    return count > 0;
 }
 
 /* The activation, if it is one that convolutions can do; false without memory. */
@@ -71,9 +79,13 @@ static bool set_activation(const struct graph *graph, const struct node *node,
             *taken = alpha <= beta;
             return true;
         case ACTIVATION_LEAKY_RELU:
+            if (!isfinite(alpha))
+                break;
             return set_slopes(graph, node, link, &alpha, 1);
         case ACTIVATION_ELU:
         case ACTIVATION_SELU:
+            if (!isfinite(alpha) || !isfinite(beta))
+                break;
             activation->function = FLAT_ELU;
             activation->alpha = alpha;
             activation->beta = node->activation.function == ACTIVATION_SELU ? beta : 1;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "kernels/convolution.h"
+#include "nn/geometry.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static int prepare_nodes(struct forward *forward, VbpError *error)
         const struct node *node = &graph->nodes[i];
 
         if (node->kind == NODE_CONVOLUTION && forward->chains.of_node[i] < 0) {
-            struct convolution convolution = chains_convolution(graph, node);
+            struct convolution convolution = geometry_convolution(graph, node);
             size_t needed = convolution_scratch(&convolution);
 
             scratch = needed > scratch ? needed : scratch;

@@ -3,18 +3,9 @@
 #include "kernels/dense.h"
 #include "kernels/upsample.h"
 #include "nn/forward_state.h"
+#include "nn/geometry.h"
 
 #include <math.h>
-#include <string.h>
-
-static struct window_sizes window_sizes(const struct graph *graph, const struct node *node)
-{
-    const int64_t *input = graph->tensors[node->inputs[0]].shape.extent;
-    const int64_t *output = graph->tensors[node->output].shape.extent;
-
-    return (struct window_sizes){(int)input[1],  (int)input[2],  (int)input[3],
-                                 (int)output[1], (int)output[2], (int)output[3]};
-}
 
 static size_t elements(const struct graph *graph, int tensor)
 {
@@ -29,28 +20,6 @@ static size_t plane_size(const struct shape *shape)
     for (int i = 2; i < shape->rank; i++)
         plane *= (size_t)shape->extent[i];
     return plane;
-}
-
-static void dense_strides(const struct shape *shape, int64_t *stride)
-{
-    int64_t step = 1;
-
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        stride[i] = step;
-        step *= shape->extent[i];
-    }
-}
-
-/* Strides of `shape` seen as the broadcast `target`: 0 along axes that it does not have. */
-static void broadcast_strides(const struct shape *shape, const struct shape *target,
-                              int64_t *stride)
-{
-    int64_t own[SHAPE_MAX_RANK];
-    int missing = target->rank - shape->rank;
-
-    dense_strides(shape, own);
-    for (int i = 0; i < target->rank; i++)
-        stride[i] = i < missing || shape->extent[i - missing] == 1 ? 0 : own[i - missing];
 }
 
 /*
@@ -95,8 +64,8 @@ static bool run_binary(const struct forward *forward, const struct node *node, f
 
     if (a_whole && b_whole)
         return planes->binary(node->binary, a, b, count, output);
-    broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
-    broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[0]].shape, shape, a_stride);
+    geometry_broadcast_strides(&tensors[node->inputs[1]].shape, shape, b_stride);
     if (a_whole && find_channels(shape, b_stride, &channels))
         return planes->binary_channels(node->binary, false, channels, a, b, output);
     if (b_whole && node->binary != BINARY_PRELU && find_channels(shape, a_stride, &channels))
@@ -105,26 +74,15 @@ static bool run_binary(const struct forward *forward, const struct node *node, f
     return planes->finite(output, count);
 }
 
-/* Inputs are blocks of (extents from the axis on) elements, one after the other in each row. */
 static void run_concat(const struct forward *forward, const struct node *node, float *output)
 {
-    const struct shape *shape = &forward->graph->tensors[node->output].shape;
-    size_t rows = 1, inner = 1, row_length, done = 0;
+    struct blocks blocks = geometry_blocks(forward->graph, node);
 
-    for (int i = 0; i < node->concat.axis; i++)
-        rows *= (size_t)shape->extent[i];
-    for (int i = node->concat.axis + 1; i < shape->rank; i++)
-        inner *= (size_t)shape->extent[i];
-    row_length = inner * (size_t)shape->extent[node->concat.axis];
     for (int slot = 0; slot < node->input_count; slot++) {
-        const float *input = tensor_data(forward, node->inputs[slot]);
-        size_t length =
-            inner *
-            (size_t)forward->graph->tensors[node->inputs[slot]].shape.extent[node->concat.axis];
+        size_t length = elements(forward->graph, node->inputs[slot]) / blocks.rows;
 
-        for (size_t row = 0; row < rows; row++)
-            memcpy(output + row * row_length + done, input + row * length, length * sizeof(float));
-        done += length;
+        geometry_place_block(&blocks, tensor_data(forward, node->inputs[slot]), length, output);
+        output += length;
     }
 }
 
@@ -148,13 +106,10 @@ static void merge_axes(struct shape *shape, int64_t *stride)
 static void run_transpose(const struct forward *forward, const struct node *node,
                           const float *input, float *output)
 {
-    const struct tensor *tensors = forward->graph->tensors;
-    struct shape shape = tensors[node->output].shape;
-    int64_t own[SHAPE_MAX_RANK], stride[SHAPE_MAX_RANK], rows, columns, matrices, step;
+    struct shape shape = forward->graph->tensors[node->output].shape;
+    int64_t stride[SHAPE_MAX_RANK], rows, columns, matrices, step;
 
-    dense_strides(&tensors[node->inputs[0]].shape, own);
-    for (int i = 0; i < shape.rank; i++)
-        stride[i] = own[node->transpose.permutation[i]];
+    geometry_transposed_strides(forward->graph, node, stride);
     merge_axes(&shape, stride);
     /* A matrix, or one after the other? Those are dense in the input as well as in the output. */
     if ((shape.rank == 2 || shape.rank == 3) && stride[shape.rank - 2] == 1 &&
@@ -174,7 +129,7 @@ static void run_transpose(const struct forward *forward, const struct node *node
 static void run_convolution(const struct forward *forward, const struct node *node,
                             const float *input, float *output)
 {
-    struct convolution convolution = chains_convolution(forward->graph, node);
+    struct convolution convolution = geometry_convolution(forward->graph, node);
 
     convolution_run(&convolution, input, tensor_data(forward, node->inputs[1]),
                     node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL, output,
@@ -212,13 +167,9 @@ static struct planes_shape split_at(const struct shape *shape, int axis)
 static void run_softmax(const struct node *node, const struct shape *shape, const float *input,
                         float *output)
 {
-    size_t rows = 1, inner = 1;
+    struct planes_shape split = split_at(shape, node->softmax.axis);
 
-    for (int i = 0; i < node->softmax.axis; i++)
-        rows *= (size_t)shape->extent[i];
-    for (int i = node->softmax.axis + 1; i < shape->rank; i++)
-        inner *= (size_t)shape->extent[i];
-    softmax_run(input, rows, (size_t)shape->extent[node->softmax.axis], inner, output);
+    softmax_run(input, split.outer, split.channels, split.inner, output);
 }
 
 /* The kinds that few networks have. */
@@ -248,7 +199,7 @@ void node_average(const struct forward *forward, int tensor)
     float *average = forward->average_of[tensor];
     int64_t stride[SHAPE_MAX_RANK];
 
-    dense_strides(&level->shape, stride);
+    geometry_strides(&level->shape, stride);
     if (axes.channel > axes.height && axes.channel < axes.width) {
         for (size_t y = 0; y < height; y++)
             forward->kernels->planes->average(data + y * (size_t)stride[axes.height], channels,
@@ -324,11 +275,11 @@ static void run_unchecked(const struct forward *forward, const struct node *node
         run_dense(forward, node, input, output);
         break;
     case NODE_MAX_POOL:
-        sizes = window_sizes(graph, node);
+        sizes = geometry_window_sizes(graph, node);
         planes->max_pool(&sizes, &node->pool.window, input, output);
         break;
     case NODE_AVERAGE_POOL:
-        sizes = window_sizes(graph, node);
+        sizes = geometry_window_sizes(graph, node);
         planes->average_pool(&sizes, &node->pool.window, node->pool.include_padding, input, output);
         break;
     case NODE_GLOBAL_AVERAGE_POOL:

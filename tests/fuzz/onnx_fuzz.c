@@ -1,5 +1,6 @@
-/* libFuzzer: any bytes as a file, with and without a hint of the input's size. */
+/* libFuzzer: any bytes as a file, with and without a hint of the input's size; folded, too. */
 #include "formats/formats.h"
+#include "graph/fold.h"
 
 #include <stdlib.h>
 
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         char *card = NULL;
         VbpError error;
 
-        onnx_load(bytes, length, i ? &hints : NULL, &graph, &card, &error);
+        if (onnx_load(bytes, length, i ? &hints : NULL, &graph, &card, &error) == VBP_OK)
+            graph_fold(graph, &error);
         graph_destroy(&graph);
         free(card);
     }

@@ -261,28 +261,66 @@ static int copy_fold_and_run(const struct graph *graph, const float *input, VbpE
     return result;
 }
 
+static void fail_each_of(const struct graph *graph)
+{
+    float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
+    int result = VBP_ERROR_MEMORY;
+
+    for (long which = 1; result != VBP_OK; which++) {
+        VbpError error = {0};
+
+        count_from_here(which);
+        result = copy_fold_and_run(graph, input, &error);
+        counting = false;
+        if (result == VBP_OK)
+            assert_true(allocations < which);
+        else
+            check_status(result, &error, which);
+    }
+    guarded_free(input);
+}
+
 static void graphs(void **state)
 {
     (void)state;
     for (int i = 0; i < 10; i++) {
         struct graph *graph = network_random(NETWORK_EVERY);
-        float *input = guarded_random(network_elements(graph, graph->input), -1, 1);
-        int result = VBP_ERROR_MEMORY;
 
-        for (long which = 1; result != VBP_OK; which++) {
-            VbpError error = {0};
-
-            count_from_here(which);
-            result = copy_fold_and_run(graph, input, &error);
-            counting = false;
-            if (result == VBP_OK)
-                assert_true(allocations < which);
-            else
-                check_status(result, &error, which);
-        }
-        guarded_free(input);
+        fail_each_of(graph);
         graph_destroy(&graph);
     }
+}
+
+static int constant_of_channels(struct graph *graph, int channels)
+{
+    return network_constant(graph, (struct shape){4, {1, channels, 1, 1}}, NULL);
+}
+
+/*
+ * Constants before and behind convolutions without biases, of which two share their weights, and
+ * slopes that convolutions take in.
+ */
+static void folded_arithmetic(void **state)
+{
+    struct graph *graph = network_begin();
+    int data = network_input(graph, 3, 8, 9), twin;
+
+    (void)state;
+    data = network_binary(graph, BINARY_SUBTRACT, data, constant_of_channels(graph, 3));
+    data = network_binary(graph, BINARY_MULTIPLY, constant_of_channels(graph, 1), data);
+    data = network_convolution(graph, data, 4, window_square(3, 1, 0), 1, false);
+    data = network_binary(graph, BINARY_ADD, data, constant_of_channels(graph, 4));
+    data = network_binary(graph, BINARY_PRELU, data, constant_of_channels(graph, 4));
+    twin = network_convolution(graph, data, 4, window_square(3, 1, 1), 1, false);
+    data = network_convolution(graph, data, 4, window_square(3, 1, 1), 1, false);
+    graph->nodes[graph->tensors[data].producer].inputs[1] =
+        graph->nodes[graph->tensors[twin].producer].inputs[1];
+    twin = network_activation(graph, network_batch_norm(graph, twin), ACTIVATION_ELU);
+    data = network_activation(graph, network_batch_norm(graph, data), ACTIVATION_LEAKY_RELU);
+    data = network_binary(graph, BINARY_ADD, data, twin);
+    network_finish(graph, network_dense(graph, network_flatten(graph, data), 1));
+    fail_each_of(graph);
+    graph_destroy(&graph);
 }
 
 /* ---- Frames --------------------------------------------------------------------------------- */
@@ -347,6 +385,7 @@ int main(void)
         cmocka_unit_test(models),
         cmocka_unit_test(keras_models),
         cmocka_unit_test(graphs),
+        cmocka_unit_test(folded_arithmetic),
         cmocka_unit_test(steady_frames_allocate_nothing),
         cmocka_unit_test(frames_of_a_new_size),
     };

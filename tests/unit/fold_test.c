@@ -294,8 +294,10 @@ static int arithmetic(struct graph *graph, enum binary operation, int data, int 
     struct shape shape = graph->tensors[data].shape;
     int constant;
 
-    for (int i = 0; i < shape.rank; i++)
-        shape.extent[i] = i == axis ? shape.extent[i] : 1;
+    for (int i = 0; i < shape.rank; i++) {
+        if (i != axis)
+            shape.extent[i] = 1;
+    }
     constant = network_constant(graph, shape, NULL);
     return first ? network_binary(graph, operation, constant, data)
                  : network_binary(graph, operation, data, constant);
@@ -495,6 +497,55 @@ static void chains_do_not_copy_weights(void **state)
     graph_destroy(&graph);
 }
 
+/* Thousands of nodes that share one large constant do not get copies of it without end. */
+static void large_constants_are_not_copied_often(void **state)
+{
+    enum { LENGTH = 1 << 17, NODES = 8000 };
+    struct graph *graph = network_begin();
+    int data =
+        network_reshape(graph, network_input(graph, 1, 1, LENGTH), (struct shape){2, {1, LENGTH}});
+    int constant = network_constant(graph, (struct shape){1, {LENGTH}}, NULL);
+    int64_t floats = 0;
+    VbpError error;
+
+    (void)state;
+    for (int i = 0; i < NODES / 2; i++)
+        data = network_relu(graph, network_binary(graph, BINARY_ADD, data, constant));
+    network_finish(graph, data);
+    assert_int_equal(graph_fold(graph, &error), VBP_OK);
+    assert_true(count_of(graph, NODE_AFFINE) > 0);
+    assert_true(count_of(graph, NODE_BINARY) > 0);
+    for (int t = 0; t < graph->tensor_count; t++)
+        floats += graph->tensors[t].values ? shape_elements(&graph->tensors[t].shape) : 0;
+    assert_true(floats <= ((int64_t)1 << 25) + LENGTH);
+    graph_destroy(&graph);
+}
+
+/* Affine nodes in a row are folded in the memory that they have. */
+static void affines_are_joined_in_place(void **state)
+{
+    struct graph *graph = network_begin(), *folded;
+    int data = network_input(graph, 4, 5, 6), constants[2] = {0};
+    const struct graph *graphs[2];
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        data = arithmetic(graph, i % 2 ? BINARY_ADD : BINARY_MULTIPLY, data, i % 3 ? -1 : 1, false);
+    network_finish(graph, data);
+    folded = check_fold(graph);
+    assert_int_equal(count_of(folded, NODE_AFFINE), 1);
+    graphs[0] = graph;
+    graphs[1] = folded;
+    for (int g = 0; g < 2; g++) {
+        for (int t = 0; t < graphs[g]->tensor_count; t++)
+            constants[g] += graphs[g]->tensors[t].values != NULL;
+    }
+    /* Of each of the 20, a factor and an offset. */
+    assert_int_equal(constants[1], constants[0] + 2 * 20);
+    graph_destroy(&folded);
+    graph_destroy(&graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +564,8 @@ int main(void)
         cmocka_unit_test(identities_go),
         cmocka_unit_test(identities_between_branches_stay),
         cmocka_unit_test(chains_do_not_copy_weights),
+        cmocka_unit_test(large_constants_are_not_copied_often),
+        cmocka_unit_test(affines_are_joined_in_place),
     };
 
     return cmocka_run_group_tests(tests, random_setup, NULL);

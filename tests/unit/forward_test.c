@@ -1,5 +1,7 @@
 /* The forward pass against the definitions of its nodes, and what it says of NaN and infinity. */
 #include "nn/forward.h"
+
+#include "base/memory.h"
 #include "support/networks.h"
 #include "support/numbers.h"
 
@@ -298,6 +300,44 @@ static void wrong_weights_are_named(void **state)
     }
 }
 
+/* Not the convolution before it, though both are done in one go. */
+static void wrong_activations_are_named(void **state)
+{
+    static const float wrong[] = {NAN, INFINITY, -INFINITY};
+    static const enum activation functions[] = {ACTIVATION_LEAKY_RELU, ACTIVATION_ELU,
+                                                ACTIVATION_SELU};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        for (int kind = 0; kind < 4; kind++) {
+            struct chain chain = chain_begin();
+            struct node *node = &chain.graph->nodes[3];
+            int inputs[2] = {node->inputs[0]};
+
+            for (int channel = 0; channel < 2; channel++)
+                weights_of(&chain, 1, 2)[channel] = -100;
+            if (kind < 3) {
+                node->activation.function = functions[kind];
+                node->activation.alpha = wrong[i];
+                node->activation.beta = 1;
+            } else {
+                inputs[1] = network_constant(chain.graph, (struct shape){3, {2, 1, 1}},
+                                             (const float[]){0.5F, wrong[i]});
+                node->kind = NODE_BINARY;
+                node->binary = BINARY_PRELU;
+                free(node->inputs);
+                node->inputs = memory_array(2, sizeof(int));
+                assert_non_null(node->inputs);
+                memcpy(node->inputs, inputs, sizeof(inputs));
+                node->input_count = 2;
+                assert_int_equal(graph_finish(chain.graph, NULL), VBP_OK);
+            }
+            check_blamed(&chain, 0.5F, "layer 3 (activation 'node_3') is the first");
+            chain_end(&chain);
+        }
+    }
+}
+
 static void overflow_in_the_middle_is_named(void **state)
 {
     struct chain chain = chain_begin();
@@ -539,6 +579,7 @@ int main(void)
         cmocka_unit_test(same_bits_each_time),
         cmocka_unit_test(wrong_inputs_are_named),
         cmocka_unit_test(wrong_weights_are_named),
+        cmocka_unit_test(wrong_activations_are_named),
         cmocka_unit_test(overflow_in_the_middle_is_named),
         cmocka_unit_test(overflow_of_an_average_is_named),
         cmocka_unit_test(threads_change_nothing),
