@@ -1,6 +1,7 @@
 #include "nn/chains.h"
 
 #include "base/memory.h"
+#include "nn/geometry.h"
 
 #include <math.h>
 
@@ -8,16 +9,8 @@
  * cache until the second one reads it, so they are chained; others are made whole. */
 #define WHOLE_BYTES ((size_t)512 * 1024)
 
-struct convolution chains_convolution(const struct graph *graph, const struct node *node)
-{
-    const int64_t *input = graph->tensors[node->inputs[0]].shape.extent;
-    const int64_t *output = graph->tensors[node->output].shape.extent;
-
-    return (struct convolution){.sizes = {(int)input[1], (int)input[2], (int)input[3],
-                                          (int)output[1], (int)output[2], (int)output[3]},
-                                .window = node->convolution.window,
-                                .groups = node->convolution.groups};
-}
+/* 2 GiB. */
+#define WEIGHTS_MAX_FLOATS ((size_t)1 << 29)
 
 /* One slope for each channel of what the node makes, from `count` (1 or as many); false: no memory.
  */
@@ -141,7 +134,7 @@ static int add_convolution(struct chains *chains, const struct graph *graph,
     const struct node *node = &graph->nodes[index];
     const float *weights = graph->tensors[node->inputs[1]].values;
     const float *bias = node->input_count == 3 ? graph->tensors[node->inputs[2]].values : NULL;
-    struct convolution convolution = chains_convolution(graph, node);
+    struct convolution convolution = geometry_convolution(graph, node);
     struct chain_link link = {.activation = {.least = -INFINITY, .most = INFINITY}};
     struct node_chain found = {
         .input = node->inputs[0], .output = node->output, .last_node = index};
@@ -149,6 +142,12 @@ static int add_convolution(struct chains *chains, const struct graph *graph,
 
     if (!weights || (node->input_count == 3 && !bias))
         return VBP_OK;
+    /* Nodes may share weights in the file; here each has its own. */
+    chains->weights += (size_t)shape_elements(&graph->tensors[node->inputs[1]].shape);
+    if (chains->weights > WEIGHTS_MAX_FLOATS)
+        return error_set(error, VBP_ERROR_UNSUPPORTED,
+                         "the weights of the convolutions would take more than %zu MiB of memory",
+                         WEIGHTS_MAX_FLOATS >> 18);
     if (!convolution_flat_create(&link.flat, &convolution, options->kernels->flat, WAY_CHEAPEST,
                                  weights, bias))
         return error_out_of_memory(error);

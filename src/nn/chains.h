@@ -11,9 +11,6 @@
 #include "kernels/convolution_chain.h"
 #include "kernels/dispatch.h"
 
-/* The geometry of a convolution node. */
-struct convolution chains_convolution(const struct graph *graph, const struct node *node);
-
 struct node_chain {
     struct convolution_chain chain;
     int node[CHAIN_MAX_LINKS]; /* convolution of each link */
@@ -24,6 +21,7 @@ struct node_chain {
 struct chains {
     struct node_chain *list;
     int count;
+    size_t weights;     /* floats of all of them, as the file has them */
     int *of_node;       /* per node: index of the chain that does it, or -1 */
     int *keep_until;    /* per tensor, for plan_make */
     size_t memory_size; /* floats that each worker needs, finite at first use */

@@ -167,8 +167,8 @@ static bool create_flat(struct level *level)
 {
     const struct flat *flat = level->kernels->flat;
 
-    return convolution_flat_create(&level->halving_alone, &halving, flat, WAY_WIDE,
-                                   level->weights, NULL) &&
+    return convolution_flat_create(&level->halving_alone, &halving, flat, WAY_WIDE, level->weights,
+                                   NULL) &&
            convolution_flat_create(&level->halving_pairs, &halving, flat, WAY_WIDE_PAIRS,
                                    level->weights, NULL) &&
            convolution_flat_create(&level->narrow_alone, &narrow, flat, WAY_WIDE, level->weights,
