@@ -13,14 +13,16 @@
 #define LEAST_GAIN      0.01 /* smaller gains than this share are not worth a larger block */
 
 /* What work besides multiply-adds costs, in multiply-adds. */
-#define ALONE_COST     5  /* a result: checking, cutting, storing */
-#define PAIR_COST      14 /* two of them, and sums that are put by */
-#define TURN_COST      120 /* turning a vector of channels of up to so many cells, a vector's width */
-#define DEEP_LEAST     10  /* sums that keep the multipliers busy */
-#define DEEP_LOAD_COST 1.3 /* a weight or a cell of a deep tile */
-#define PLANE_COST     5   /* a cell of a plane in the first-level cache */
-#define FAR_PLANE_COST 6
-#define COLUMNS_COST   2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
+#define ALONE_COST      7  /* a result: checking, cutting, storing */
+#define PAIR_COST       22 /* two of them, and sums that are put by */
+#define DEEP_ALONE_COST 5  /* the same in deep tiles, which are turned besides */
+#define DEEP_PAIR_COST  14
+#define TURN_COST       120 /* turning a vector of channels of up to so many cells, a vector's width */
+#define DEEP_LEAST      10  /* sums that keep the multipliers busy */
+#define DEEP_LOAD_COST  1.3 /* a weight or a cell of a deep tile */
+#define PLANE_COST      5   /* a cell of a plane in the first-level cache */
+#define FAR_PLANE_COST  6
+#define COLUMNS_COST    2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
 
 /* The planes of one phase of the input's rows: see convolution_flat.h and enum flat_blend. */
 static void add_phase(struct convolution_flat *flat, int phase)
@@ -140,14 +142,15 @@ double convolution_flat_cost(const struct convolution_flat *flat)
 /* What results cost after they are summed up. */
 static double result_cost(const struct convolution_flat *flat)
 {
-    double cost = flat->pairs ? PAIR_COST : ALONE_COST, turns;
+    double turns;
 
     if (!flat->deep)
         return all_vectors(flat) * (double)flat->kernels->width *
-               (double)flat->convolution.sizes.output_channels * cost;
+               (double)flat->convolution.sizes.output_channels *
+               (flat->pairs ? PAIR_COST : ALONE_COST);
     turns = (double)step_count(flat) * rows_of_step(flat) * (double)whole_channels(flat) *
             (double)divide_up((size_t)flat->convolution.sizes.output_width, flat->columns);
-    return deep_cells(flat) * cost + turns * TURN_COST;
+    return deep_cells(flat) * (flat->pairs ? DEEP_PAIR_COST : DEEP_ALONE_COST) + turns * TURN_COST;
 }
 
 /* The same and what comes on top. */
