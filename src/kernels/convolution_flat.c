@@ -7,7 +7,7 @@
 #define PHASE_PLANES 4 /* of PHASE_ROWS_MAX rows in pairs */
 
 /* Planes of a block are to stay in the first-level cache, or in a part of the second. */
-#define BLOCK_BYTES     ((size_t)32 * 1024)
+#define BLOCK_BYTES     ((size_t)40 * 1024)
 #define FAR_BLOCK_BYTES ((size_t)128 * 1024)
 #define BAND_MAX        16
 #define LEAST_GAIN      0.01 /* smaller gains than this share are not worth a larger block */
@@ -20,8 +20,8 @@
 #define TURN_COST       120 /* turning a vector of channels of up to so many cells, a vector's width */
 #define DEEP_LEAST      10  /* sums that keep the multipliers busy */
 #define DEEP_LOAD_COST  1.3 /* a weight or a cell of a deep tile */
-#define PLANE_COST      5   /* a cell of a plane in the first-level cache */
-#define FAR_PLANE_COST  6
+#define PLANE_COST      8   /* a cell of a plane in the first-level cache */
+#define FAR_PLANE_COST  9
 #define COLUMNS_COST    2.2 /* im2col, for each one: OpenBLAS does half of what the tiles do */
 
 /* The planes of one phase of the input's rows: see convolution_flat.h and enum flat_blend. */
