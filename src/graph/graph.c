@@ -400,3 +400,8 @@ int tensor_channels(const struct tensor *tensor)
 {
     return (int)tensor->shape.extent[tensor->axes.channel];
 }
+
+size_t tensor_cells(const struct tensor *tensor)
+{
+    return (size_t)tensor_height(tensor) * (size_t)tensor_width(tensor);
+}

@@ -214,5 +214,6 @@ const char *activation_name(enum activation function);
 int tensor_height(const struct tensor *tensor);
 int tensor_width(const struct tensor *tensor);
 int tensor_channels(const struct tensor *tensor);
+size_t tensor_cells(const struct tensor *tensor); /* height * width */
 
 #endif

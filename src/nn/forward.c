@@ -153,8 +153,7 @@ static int prepare_levels(struct forward *forward, VbpError *error)
     for (int i = 0; i < graph->level_count && forward->options.level_averages; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
 
-        forward->average[i] = memory_aligned_array(
-            (size_t)tensor_height(level) * (size_t)tensor_width(level), sizeof(float));
+        forward->average[i] = memory_aligned_array(tensor_cells(level), sizeof(float));
         if (!forward->average[i])
             return error_out_of_memory(error);
         forward->average_of[graph->levels[i]] = forward->average[i];
@@ -255,7 +254,7 @@ int forward_check_averages(const struct forward *forward, VbpError *error)
 
     for (int i = 0; i < graph->level_count; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
-        size_t cells = (size_t)tensor_height(level) * (size_t)tensor_width(level);
+        size_t cells = tensor_cells(level);
 
         if (!forward->kernels->planes->finite(forward->average[i], cells))
             return error_set(error, VBP_ERROR_NUMERIC,
