@@ -124,9 +124,7 @@ static int row_limit(const struct convolution_chain *chain, int index, int worke
 /* What a worker has made so far. */
 struct progress {
     const struct convolution_chain *chain;
-    const float *input;
-    float *output, *memory;
-    int worker, workers;
+    const struct convolution_chain_run *part;
     int done[CHAIN_MAX_LINKS]; /* rows of each link */
     int failed;                /* -1, or the first link that gave NaN or infinity */
 };
@@ -135,30 +133,32 @@ struct progress {
 static void run_band(struct progress *progress, int index, int row, int end)
 {
     const struct convolution_chain *chain = progress->chain;
+    const struct convolution_chain_run *part = progress->part;
     const struct chain_link *link = &chain->links[index];
     const struct window_sizes *sizes = &convolution_flat_of(link->flat)->sizes;
-    struct convolution_flat_run run = {
-        .input = progress->input,
-        .input_rows = sizes->input_height,
-        .input_pitch = (size_t)sizes->input_width,
-        .output = progress->output,
-        .output_rows = sizes->output_height,
-        .output_pitch = (size_t)sizes->output_width,
-        .activation = link->activation,
-        .average = link->average,
-        .average_end = first_row(chain, index, progress->worker + 1, progress->workers)};
+    struct convolution_flat_run run = {.input = part->input,
+                                       .input_rows = sizes->input_height,
+                                       .input_pitch = (size_t)sizes->input_width,
+                                       .output = part->output,
+                                       .output_rows = sizes->output_height,
+                                       .output_pitch = (size_t)sizes->output_width,
+                                       .activation = link->activation,
+                                       .average = link->average,
+                                       .average_end =
+                                           first_row(chain, index, part->worker + 1, part->workers),
+                                       .check = part->check};
 
     if (index > 0) {
-        run.input = progress->memory + chain->links[index - 1].ring_at;
+        run.input = part->memory + chain->links[index - 1].ring_at;
         run.input_rows = chain->links[index - 1].ring_rows;
         run.input_pitch = chain->links[index - 1].ring_pitch;
     }
     if (index + 1 < chain->count) {
-        run.output = progress->memory + link->ring_at;
+        run.output = part->memory + link->ring_at;
         run.output_rows = link->ring_rows;
         run.output_pitch = link->ring_pitch;
     }
-    if (!convolution_flat_run(link->flat, &run, row, end, progress->memory) &&
+    if (!convolution_flat_run(link->flat, &run, row, end, part->memory) &&
         (progress->failed < 0 || index < progress->failed))
         progress->failed = index;
 }
@@ -167,7 +167,7 @@ static void run_band(struct progress *progress, int index, int row, int end)
 static void make_rows(struct progress *progress, int index, int end)
 {
     const struct convolution_flat *flat = progress->chain->links[index].flat;
-    int last = row_limit(progress->chain, index, progress->worker, progress->workers);
+    int last = row_limit(progress->chain, index, progress->part->worker, progress->part->workers);
     int band = convolution_flat_band(flat);
 
     while (progress->done[index] < end) {
@@ -182,21 +182,16 @@ static void make_rows(struct progress *progress, int index, int end)
     }
 }
 
-int convolution_chain_run(const struct convolution_chain *chain, const float *input, float *output,
-                          int worker, int workers, float *memory)
+int convolution_chain_run(const struct convolution_chain *chain,
+                          const struct convolution_chain_run *run)
 {
-    struct progress progress = {.chain = chain,
-                                .input = input,
-                                .output = output,
-                                .memory = memory,
-                                .worker = worker,
-                                .workers = workers,
-                                .failed = -1};
+    struct progress progress = {.chain = chain, .part = run, .failed = -1};
+
     for (int i = 0; i < chain->count; i++)
-        progress.done[i] = first_row(chain, i, worker, workers);
+        progress.done[i] = first_row(chain, i, run->worker, run->workers);
     for (int i = chain->count - 1; i >= 0; i--)
-        make_rows(&progress, i, row_limit(chain, i, worker, workers));
+        make_rows(&progress, i, row_limit(chain, i, run->worker, run->workers));
     if (progress.failed >= 0)
-        memset(memory, 0, chain->memory_size * sizeof(float));
+        memset(run->memory, 0, chain->memory_size * sizeof(float));
     return progress.failed;
 }

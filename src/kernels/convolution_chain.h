@@ -46,11 +46,16 @@ bool convolution_chain_add(struct convolution_chain *chain, const struct chain_l
 void convolution_chain_finish(struct convolution_chain *chain);
 void convolution_chain_free(struct convolution_chain *chain);
 
-/*
- * Part `worker` of `workers`. Returns the index of the first convolution that gave NaN or infinity,
- * or -1.
- */
-int convolution_chain_run(const struct convolution_chain *chain, const float *input, float *output,
-                          int worker, int workers, float *memory);
+struct convolution_chain_run {
+    const float *input;
+    float *output;
+    int worker, workers; /* does the part `worker` of `workers` */
+    float *memory;       /* of this worker */
+    bool check;          /* looks for NaN and infinity; else none may come up */
+};
+
+/* Returns the index of the first convolution that gave NaN or infinity, or -1. */
+int convolution_chain_run(const struct convolution_chain *chain,
+                          const struct convolution_chain_run *run);
 
 #endif

@@ -73,13 +73,14 @@ struct convolution_flat_run {
     struct flat_activation activation;
     float *average;  /* height x width: mean over channels of the results; NULL: not wanted */
     int average_end; /* which is stored up to this row */
+    bool check;      /* looks for NaN and infinity; else none may come up, and true is returned */
 };
 
 /*
  * Rows first_row, which is even, to end_row - 1. Each value is made by the same operations
- * in the same order whichever rows are made with it. False where a value, before it is cut, is NaN
- * or infinite (also where it would be in cells that no window touches, so inputs are to be finite);
- * the output is undefined then.
+ * in the same order whichever rows are made with it. If that is checked, false where a value,
+ * before it is cut, is NaN or infinite (also where it would be in cells that no window touches, so
+ * inputs are to be finite); the output is undefined then.
  */
 bool convolution_flat_run(const struct convolution_flat *flat,
                           const struct convolution_flat_run *run, int first_row, int end_row,

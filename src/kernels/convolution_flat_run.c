@@ -106,16 +106,55 @@ static void run_tiles(const struct convolution_flat *flat, struct flat_tile *til
     }
 }
 
-static void run_wide(const struct convolution_flat *flat, struct flat_tile *tile, int steps,
+/* The row and column of the first cell where all lanes of the vectors from `v` on are cells side by
+ * side of one row of output, else NULL. */
+static const struct flat_segment *straight_cells(const struct convolution_flat *flat, size_t v,
+                                                 size_t vectors)
+{
+    const int32_t *segment_of = flat->segment_of + v;
+    const struct flat_segment *first = flat->segments + segment_of[0];
+
+    for (size_t i = 0; i < vectors; i++) {
+        const struct flat_segment *segment = first + i;
+
+        if (segment_of[i + 1] != segment_of[0] + (int32_t)i + 1 || segment->row != first->row ||
+            segment->first != 0 || segment->end != flat->kernels->width)
+            return NULL;
+    }
+    return first;
+}
+
+/* Makes the tile straight if it can be. */
+static void straighten(const struct convolution_flat *flat, const struct flat_segment *cells,
+                       struct flat_tile *tile, float **output)
+{
+    const struct flat_activation *activation = tile->activation;
+    int rows = rows_of_step(flat);
+
+    tile->straight =
+        cells && activation->function == FLAT_CUT && cells->row + rows <= tile->rows &&
+        (!tile->average || (activation->negative >= 1 && cells->row + rows <= tile->average_rows));
+    if (!tile->straight)
+        return;
+    *output += (size_t)cells->row * tile->next_row + (size_t)cells->x;
+    if (tile->average)
+        tile->average += (size_t)cells->row * tile->average_row + (size_t)cells->x;
+}
+
+static void run_wide(const struct convolution_flat *flat, const struct flat_tile *block, int steps,
                      float *output, const float *scratch)
 {
     size_t vectors = convolution_flat_vectors(flat, steps), part;
 
     for (size_t v = 0; v < vectors; v += part) {
+        struct flat_tile tile = *block;
+        float *to = output;
+
         part = even_part(vectors - v, FLAT_MAX_VECTORS);
-        tile->input = scratch + v * flat->kernels->width;
-        tile->segment_of = flat->segment_of + v;
-        run_tiles(flat, tile, part, output);
+        tile.input = scratch + v * flat->kernels->width;
+        tile.segment_of = flat->segment_of + v;
+        straighten(flat, straight_cells(flat, v, part), &tile, &to);
+        run_tiles(flat, &tile, part, to);
     }
 }
 
@@ -172,7 +211,7 @@ bool convolution_flat_run(const struct convolution_flat *flat,
                              .average_row = width,
                              .sums = sums,
                              .factor = 1 / (float)sizes->output_channels,
-                             .check = check};
+                             .check = run->check ? check : NULL};
     bool finite = true;
 
     memcpy(tile.taps, flat->taps, sizeof(tile.taps));

@@ -71,8 +71,13 @@ struct flat_tile {
     const struct flat_activation *activation;
     const float *slope; /* of the first channel; FLAT_SLOPE only */
     size_t channels;    /* deep: of the tile */
-    const int32_t
-        *segment_of; /* wide: segments of vector v: segment_of[v] .. segment_of[v + 1] - 1 */
+    /*
+     * Wide: all lanes are cells side by side of one row that there is (pairs: two rows), to be cut
+     * and averaged as they are. Such a tile's output and average begin at its first cell. Others
+     * have segments: those of vector v are segment_of[v] .. segment_of[v + 1] - 1.
+     */
+    bool straight;
+    const int32_t *segment_of;
     const struct flat_segment *segments;
     int32_t average_rows; /* the same of the average */
     int32_t rows;         /* output rows there are: what lies beyond is not stored */
@@ -84,7 +89,8 @@ struct flat_tile {
     float *sums;          /* scratch for it: 2 * FLAT_MAX_VECTORS * FLAT_MAX_WIDTH floats */
     bool first, last;     /* of the channels: the sums begin or end */
     float factor;         /* 1 / channels */
-    float *check;         /* FLAT_MAX_WIDTH floats: NaN from the first NaN or infinity on, else 0 */
+    float *check;         /* FLAT_MAX_WIDTH floats: NaN from the first NaN or infinity on, else 0;
+                           * NULL: not wanted */
 };
 
 /*

@@ -46,6 +46,9 @@ struct planes {
 
     bool (*finite)(const float *values, size_t count);
 
+    /* The largest magnitude of the values; NaN where one is NaN or infinite. */
+    float (*largest)(const float *values, size_t count);
+
     /* As max_pool_run and average_pool_run. output must not overlap the input. */
     void (*max_pool)(const struct window_sizes *sizes, const struct window *window,
                      const float *input, float *output);

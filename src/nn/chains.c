@@ -1,6 +1,7 @@
 #include "nn/chains.h"
 
 #include "base/memory.h"
+#include "graph/bounds.h"
 #include "nn/geometry.h"
 
 #include <math.h>
@@ -8,6 +9,10 @@
 /* A picture between two convolutions that takes more than this does not stay in the second-level
  * cache until the second one reads it, so they are chained; others are made whole. */
 #define WHOLE_BYTES ((size_t)512 * 1024)
+
+/* Sums that stay below cannot overflow on the way: neither by roundings nor by the few times that
+ * rows are added to each other for pairs of rows. */
+#define SAFE_SUM 0x1p+100
 
 /* 2 GiB. */
 #define WEIGHTS_MAX_FLOATS ((size_t)1 << 29)
@@ -174,17 +179,38 @@ fail:
     return error_out_of_memory(error);
 }
 
+/* Finds out which inputs cannot make sums of the chain overflow. */
+static void limit_input(struct node_chain *chain, const struct graph *graph,
+                        const struct bound *bounds)
+{
+    chain->largest_input = INFINITY;
+    for (int i = 0; i < chain->chain.count; i++) {
+        const struct node *node = &graph->nodes[chain->node[i]];
+        int output =
+            i + 1 < chain->chain.count ? graph->nodes[chain->node[i + 1]].inputs[0] : chain->output;
+        double sums = bound_largest_input(bounds[node->output], SAFE_SUM);
+
+        chain->largest_input = fmin(chain->largest_input, sums);
+        chain->largest_input =
+            fmin(chain->largest_input, bound_largest_input(bounds[output], SAFE_SUM));
+    }
+}
+
 int chains_find(struct chains *chains, const struct graph *graph,
                 const struct chains_options *options, VbpError *error)
 {
+    struct bound *bounds = memory_array((size_t)graph->tensor_count, sizeof(*bounds));
     int result = VBP_OK;
 
     *chains = (struct chains){0};
     chains->list = memory_array((size_t)graph->node_count, sizeof(*chains->list));
     chains->of_node = memory_array((size_t)graph->node_count, sizeof(*chains->of_node));
     chains->keep_until = memory_array((size_t)graph->tensor_count, sizeof(*chains->keep_until));
-    if (!chains->list || !chains->of_node || !chains->keep_until)
+    if (!bounds || !chains->list || !chains->of_node || !chains->keep_until) {
+        free(bounds);
         return error_out_of_memory(error);
+    }
+    bounds_find(graph, bounds);
     for (int i = 0; i < graph->node_count; i++)
         chains->of_node[i] = -1;
     for (int i = 0; i < graph->node_count && result == VBP_OK; i++) {
@@ -196,12 +222,14 @@ int chains_find(struct chains *chains, const struct graph *graph,
     for (int i = 0; i < chains->count; i++) {
         struct node_chain *chain = &chains->list[i];
 
+        limit_input(chain, graph, bounds);
         convolution_chain_finish(&chain->chain);
         if (chain->chain.memory_size > chains->memory_size)
             chains->memory_size = chain->chain.memory_size;
         if (chain->last_node > chains->keep_until[chain->input])
             chains->keep_until[chain->input] = chain->last_node;
     }
+    free(bounds);
     return result;
 }
 

@@ -16,6 +16,7 @@ struct node_chain {
     int node[CHAIN_MAX_LINKS]; /* convolution of each link */
     int input, output;         /* tensors */
     int last_node;             /* where it runs: all that it does is done then */
+    double largest_input;      /* of the network, with which no sum in the chain can overflow */
 };
 
 struct chains {

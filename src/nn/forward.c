@@ -4,6 +4,7 @@
 #include "kernels/convolution.h"
 #include "nn/geometry.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -39,9 +40,14 @@ static void work_on_chain(void *context, int part)
     struct chain_work *work = context;
     const struct forward *forward = work->forward;
     const struct node_chain *chain = work->chain;
-    int failed = convolution_chain_run(
-        &chain->chain, tensor_data(forward, chain->input), tensor_data(forward, chain->output),
-        part, team_workers(forward->team), forward->memory + (size_t)part * forward->memory_size);
+    const struct convolution_chain_run run = {
+        .input = tensor_data(forward, chain->input),
+        .output = tensor_data(forward, chain->output),
+        .worker = part,
+        .workers = team_workers(forward->team),
+        .memory = forward->memory + (size_t)part * forward->memory_size,
+        .check = !(forward->largest_input <= chain->largest_input)};
+    int failed = convolution_chain_run(&chain->chain, &run);
     int first = atomic_load(&work->failed);
 
     while (failed >= 0 && failed < first &&
@@ -64,7 +70,10 @@ int forward_run(struct forward *forward, VbpError *error)
     const struct graph *graph = forward->graph;
     int result;
 
-    if (!tensor_finite(forward, graph->input))
+    forward->largest_input = (double)forward->kernels->planes->largest(
+        tensor_data(forward, graph->input),
+        (size_t)shape_elements(&graph->tensors[graph->input].shape));
+    if (!isfinite(forward->largest_input))
         return error_set(error, VBP_ERROR_NUMERIC, "the network's input holds NaN or infinity");
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];

@@ -18,6 +18,7 @@ struct forward {
     struct team *team;
     float *memory; /* of chains: memory_size floats for each worker */
     size_t memory_size;
+    double largest_input; /* magnitude of this frame's input */
     float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
     float **average;    /* per level */
     float **average_of; /* per tensor: the same, NULL where it is not a level */

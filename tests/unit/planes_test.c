@@ -118,6 +118,15 @@ static void activations(void **state)
     assert_true(cases > 1000);
 }
 
+static float largest_of(const float *values, size_t count)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(values[i]));
+    return largest;
+}
+
 static void finite_values(void **state)
 {
     static const float wrong[] = {NAN, INFINITY, -INFINITY};
@@ -131,16 +140,22 @@ static void finite_values(void **state)
             for (size_t i = 0; i < lengths[l]; i++)
                 values[i] *= FLT_MAX;
             assert_true(kernels_list(level)->planes->finite(values, lengths[l]));
+            assert_true(kernels_list(level)->planes->largest(values, lengths[l]) ==
+                        largest_of(values, lengths[l]));
             for (size_t i = 0; i < lengths[l]; i++, cases++) {
                 float before = values[i];
 
                 values[i] = wrong[cases % 3];
                 assert_false(kernels_list(level)->planes->finite(values, lengths[l]));
+                assert_true(isnan(kernels_list(level)->planes->largest(values, lengths[l])));
+                values[i] = cases % 2 ? FLT_MAX : -FLT_MAX;
+                assert_true(kernels_list(level)->planes->largest(values, lengths[l]) == FLT_MAX);
                 values[i] = before;
             }
             guarded_free(values);
         }
         assert_true(kernels_list(level)->planes->finite(NULL, 0));
+        assert_true(kernels_list(level)->planes->largest(NULL, 0) == 0);
     }
     assert_true(cases > 1000);
 }
