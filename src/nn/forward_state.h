@@ -19,10 +19,10 @@ struct forward {
     float *memory; /* of chains: memory_size floats for each worker */
     size_t memory_size;
     double largest_input; /* magnitude of this frame's input */
-    float **affine;     /* per node: factors and offsets of batch normalisations, else NULL */
-    float **average;    /* per level */
-    float **average_of; /* per tensor: the same, NULL where it is not a level */
-    double *seconds;    /* per node: time of the last run; NULL without time_nodes */
+    float **affine;       /* per node: factors and offsets of batch normalisations, else NULL */
+    float **average;      /* per level */
+    float **average_of;   /* per tensor: the same, NULL where it is not a level */
+    double *seconds;      /* per node: time of the last run; NULL without time_nodes */
 };
 
 /* Where a tensor's values are, computed or constant. */
