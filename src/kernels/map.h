@@ -33,19 +33,34 @@ struct map_range {
  *
  * even_rows (output_height) and even_columns (output_width) from map_scale_up_counts divide each
  * cell by its number of windows; NULL: not. average (as large as output; NULL: none) multiplies it
- * in the end. scratch: map_scale_up_scratch floats. output must not overlap map. Returns the range
- * of output, both ends NaN if one of its values is or is infinite.
+ * in the end.
  */
 struct map_scale_up {
     struct window window;
     int map_height, map_width;       /* what the window slides to */
     int output_height, output_width; /* what it slides over */
+    const float *even_rows, *even_columns;
+    const float *average;
 };
+
+/*
+ * scratch: map_scale_up_scratch floats, 64-byte aligned. output must not overlap map. Returns the
+ * range of output, both ends NaN if an average makes one of its values NaN or infinite.
+ */
 struct map_range map_scale_up_run(const struct map_rows *kernels,
                                   const struct map_scale_up *scale_up, const float *map,
-                                  float *output, float *scratch, const float *even_rows,
-                                  const float *even_columns, const float *average);
+                                  float *output, float *scratch);
 size_t map_scale_up_scratch(const struct map_scale_up *scale_up);
+
+/*
+ * The same twice: the map of `second` is what `first` makes, of which only a few rows are kept.
+ * scratch: map_scale_up_twice_scratch floats, 64-byte aligned. Fills in the ranges of both.
+ */
+void map_scale_up_twice(const struct map_rows *kernels, const struct map_scale_up *first,
+                        const struct map_scale_up *second, const float *map, float *output,
+                        float *scratch, struct map_range range[2]);
+size_t map_scale_up_twice_scratch(const struct map_scale_up *first,
+                                  const struct map_scale_up *second);
 
 /*
  * The reciprocal number of windows that touch each of output_size cells along one axis (0: height,

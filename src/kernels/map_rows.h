@@ -18,7 +18,7 @@
  * vectors have. */
 struct map_lanes {
     float least[MAP_MAX_WIDTH], most[MAP_MAX_WIDTH];
-    float bad[MAP_MAX_WIDTH]; /* 0, NaN from the first NaN or infinity on */
+    float bad[MAP_MAX_WIDTH]; /* 0, NaN from the first product on that is NaN or infinite */
 };
 
 /*

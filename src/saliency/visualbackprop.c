@@ -134,22 +134,48 @@ static bool in_bounds(const struct map_range *range)
     return !isnan(range->least) && largest >= PRODUCT_MIN && largest <= PRODUCT_MAX;
 }
 
+/* The scale-up of a step, with its level's average if that is to be multiplied with. */
+static struct map_scale_up scale_up_of(const struct step *step, const struct forward *forward,
+                                       bool scaled)
+{
+    struct map_scale_up scale_up = step->scale_up;
+
+    if (step->level >= 0 && !scaled)
+        scale_up.average = forward_level_average(forward, step->level);
+    return scale_up;
+}
+
 /* False as `multiply` says. */
 static bool scale_up(const struct visualbackprop *walk, const struct step *step,
                      const struct forward *forward, bool scaled)
 {
+    const struct map_scale_up how = scale_up_of(step, forward, scaled);
     const struct buffer *from = &walk->buffers[step->from];
     struct buffer *to = &walk->buffers[step->to];
-    bool product = step->level >= 0;
 
     to->exponent = from->exponent;
-    to->range =
-        map_scale_up_run(forward_kernels(forward)->map_rows, &step->scale_up, from->values,
-                         to->values, walk->scratch, step->even_rows, step->even_columns,
-                         product && !scaled ? forward_level_average(forward, step->level) : NULL);
-    if (product && scaled)
+    to->range = map_scale_up_run(forward_kernels(forward)->map_rows, &how, from->values, to->values,
+                                 walk->scratch);
+    if (step->level >= 0 && scaled)
         return multiply(step, forward, true, to);
-    return !product || in_bounds(&to->range);
+    return step->level < 0 || in_bounds(&to->range);
+}
+
+/* The last two steps in one. False as `multiply` says. */
+static bool scale_up_twice(const struct visualbackprop *walk, const struct step *first,
+                           const struct step *second, const struct forward *forward)
+{
+    const struct map_scale_up how[2] = {scale_up_of(first, forward, false),
+                                        scale_up_of(second, forward, false)};
+    const struct buffer *from = &walk->buffers[first->from];
+    struct buffer *to = &walk->buffers[second->to];
+    struct map_range range[2];
+
+    map_scale_up_twice(forward_kernels(forward)->map_rows, &how[0], &how[1], from->values,
+                       to->values, walk->scratch, range);
+    to->exponent = from->exponent;
+    to->range = range[1];
+    return first->level < 0 || in_bounds(&range[0]);
 }
 
 /* False as `multiply` says. */
@@ -199,11 +225,14 @@ static bool run_step(const struct visualbackprop *walk, const struct step *step,
 
 static bool run_steps(const struct visualbackprop *walk, const struct forward *forward, bool scaled)
 {
-    for (int i = 0; i < walk->step_count; i++) {
+    const struct step *last = &walk->steps[walk->step_count - 1];
+    int count = walk->step_count - (walk->on_the_way && !scaled ? 2 : 0);
+
+    for (int i = 0; i < count; i++) {
         if (!run_step(walk, &walk->steps[i], forward, scaled))
             return false;
     }
-    return true;
+    return count == walk->step_count || scale_up_twice(walk, last - 1, last, forward);
 }
 
 /* value * 2^exponent, or the nearest number that a float holds. */
@@ -235,11 +264,13 @@ int visualbackprop_run(struct visualbackprop *walk, const struct forward *forwar
     const struct buffer *last = &walk->buffers[walk->map_of[walk->graph->input]];
     float minimum, maximum;
 
+    walk->forward = walk->on_the_way ? forward : NULL;
     if (!run_steps(walk, forward, false)) {
         int result = forward_check_averages(forward, error);
 
         if (result != VBP_OK)
             return result;
+        walk->forward = NULL;
         run_steps(walk, forward, true);
     }
     if (ends_with_scaling(walk)) {
@@ -273,7 +304,13 @@ void visualbackprop_range(const struct visualbackprop *walk, float *minimum, flo
     *maximum = walk->maximum;
 }
 
-const float *visualbackprop_product(const struct visualbackprop *walk, int level)
+const float *visualbackprop_product(struct visualbackprop *walk, int level)
 {
+    const struct step *before = &walk->steps[walk->step_count - 2];
+
+    if (walk->forward && walk->product_of[level] == before->to) {
+        scale_up(walk, before, walk->forward, false);
+        walk->forward = NULL;
+    }
     return walk->buffers[walk->product_of[level]].values;
 }

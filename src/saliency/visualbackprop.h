@@ -35,8 +35,10 @@ void visualbackprop_range(const struct visualbackprop *walk, float *minimum, flo
 
 /*
  * A level's product, of the level's size: its average times what came down from above. Where all
- * of it is too large or too small for floats, it comes divided by a power of two.
+ * of it is too large or too small for floats, it comes divided by a power of two. One of
+ * the products is only made when it is asked for, from the averages, so not after the next
+ * forward_run.
  */
-const float *visualbackprop_product(const struct visualbackprop *walk, int level);
+const float *visualbackprop_product(struct visualbackprop *walk, int level);
 
 #endif

@@ -78,6 +78,8 @@ static int add_scale_up(struct visualbackprop *walk, const struct node *node, Vb
         }
         map_scale_up_counts(&step.scale_up, 0, step.even_rows);
         map_scale_up_counts(&step.scale_up, 1, step.even_columns);
+        step.scale_up.even_rows = step.even_rows;
+        step.scale_up.even_columns = step.even_columns;
     }
     buffer = add_filled(walk, input, step, error);
     if (buffer >= 0)
@@ -259,6 +261,23 @@ static int add_tensor(struct visualbackprop *walk, int tensor, VbpError *error)
     return VBP_OK;
 }
 
+/*
+ * The largest product, that of the level nearest the input, is for most networks read by the last
+ * step alone: row by row, it can stay in the first-level cache.
+ */
+static void join_last_steps(struct visualbackprop *walk)
+{
+    const struct step *last = &walk->steps[walk->step_count - 1], *before = last - 1;
+    size_t scratch;
+
+    if (walk->step_count < 2 || last->kind != STEP_SCALE_UP || before->kind != STEP_SCALE_UP ||
+        last->from != before->to || last->level >= 0)
+        return;
+    walk->on_the_way = true;
+    scratch = map_scale_up_twice_scratch(&before->scale_up, &last->scale_up);
+    walk->scratch_size = scratch > walk->scratch_size ? scratch : walk->scratch_size;
+}
+
 int visualbackprop_plan(struct visualbackprop *walk, VbpError *error)
 {
     const struct graph *graph = walk->graph;
@@ -272,5 +291,9 @@ int visualbackprop_plan(struct visualbackprop *walk, VbpError *error)
         if (graph->tensors[tensor].axes.channel >= 0)
             result = add_tensor(walk, tensor, error);
     }
-    return result == VBP_OK ? add_tensor(walk, graph->input, error) : result;
+    if (result == VBP_OK)
+        result = add_tensor(walk, graph->input, error);
+    if (result == VBP_OK)
+        join_last_steps(walk);
+    return result;
 }

@@ -33,8 +33,8 @@ struct step {
     int height, width; /* STEP_TURN, PAD, SHRINK: of `to` */
     /* STEP_PAD: size of `from` and where in `to` it begins; STEP_SHRINK: size of a block. */
     int64_t extent[2], begin[2];
-    struct map_scale_up scale_up;
-    float *even_rows, *even_columns; /* NULL: not even */
+    struct map_scale_up scale_up;    /* its average is set by level */
+    float *even_rows, *even_columns; /* owned; NULL: not even */
 };
 
 /* A map; what it means is values * 2^exponent. */
@@ -51,6 +51,8 @@ struct visualbackprop {
     struct step *steps;
     struct buffer *buffers;
     int step_count, buffer_count;
+    bool on_the_way; /* the last step makes the rows of the last but one, which is not kept */
+    const struct forward *forward; /* of the last run, if that product is still to be made */
     size_t step_capacity, buffer_capacity;
     int *map_of;     /* per tensor: buffer with its finished map, -1 none */
     int *product_of; /* per level: buffer */

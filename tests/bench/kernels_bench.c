@@ -112,8 +112,11 @@ static void run_weights(const struct level *level)
 
 static void run_scale_up(const struct level *level)
 {
-    map_scale_up_run(level->kernels->map_rows, &doubling, level->input, level->output,
-                     level->scratch, NULL, NULL, level->weights);
+    struct map_scale_up multiplied = doubling;
+
+    multiplied.average = level->weights;
+    map_scale_up_run(level->kernels->map_rows, &multiplied, level->input, level->output,
+                     level->scratch);
 }
 
 static void run_normalise(const struct level *level)

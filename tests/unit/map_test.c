@@ -111,13 +111,17 @@ static void check_scale_up(const struct map_rows *kernels, const struct map_scal
     float *rows = guarded_floats((size_t)s->output_height);
     float *columns = guarded_floats((size_t)s->output_width);
     float *average = guarded_random(cells, -1, 1), *product = guarded_floats(cells);
+    struct map_scale_up evened = *s, multiplied = *s;
     struct map_range range, found = {INFINITY, -INFINITY};
 
-    map_scale_up_run(kernels, s, map, output, scratch, NULL, NULL, NULL);
+    map_scale_up_run(kernels, s, map, output, scratch);
     map_scale_up_counts(s, 0, rows);
     map_scale_up_counts(s, 1, columns);
-    map_scale_up_run(kernels, s, map, even, scratch, rows, columns, NULL);
-    range = map_scale_up_run(kernels, s, map, product, scratch, NULL, NULL, average);
+    evened.even_rows = rows;
+    evened.even_columns = columns;
+    map_scale_up_run(kernels, &evened, map, even, scratch);
+    multiplied.average = average;
+    range = map_scale_up_run(kernels, &multiplied, map, product, scratch);
     for (int y = 0; y < s->output_height; y++) {
         for (int x = 0; x < s->output_width; x++) {
             int windows;
@@ -137,7 +141,7 @@ static void check_scale_up(const struct map_rows *kernels, const struct map_scal
     check_close((double)range.least, (double)found.least, 0, "least product");
     check_close((double)range.most, (double)found.most, 0, "largest product");
     average[cells / 2] = NAN;
-    range = map_scale_up_run(kernels, s, map, product, scratch, NULL, NULL, average);
+    range = map_scale_up_run(kernels, &multiplied, map, product, scratch);
     assert_true(isnan(range.least) && isnan(range.most));
     guarded_free(average);
     guarded_free(product);
@@ -156,10 +160,12 @@ static void check_levels_agree(const struct map_scale_up *s)
     float *average = guarded_random(cells, 0, 1);
     float *scratch = guarded_floats(map_scale_up_scratch(s));
     float *first = guarded_floats(cells), *output = guarded_floats(cells);
+    struct map_scale_up multiplied = *s;
 
-    map_scale_up_run(kernels_list(0)->map_rows, s, map, first, scratch, NULL, NULL, average);
+    multiplied.average = average;
+    map_scale_up_run(kernels_list(0)->map_rows, &multiplied, map, first, scratch);
     for (size_t k = 1; kernels_list(k); k++) {
-        map_scale_up_run(kernels_list(k)->map_rows, s, map, output, scratch, NULL, NULL, average);
+        map_scale_up_run(kernels_list(k)->map_rows, &multiplied, map, output, scratch);
         for (size_t i = 0; i < cells; i++)
             check_close((double)output[i], (double)first[i], 0, "other kernels");
     }
@@ -170,6 +176,81 @@ static void check_levels_agree(const struct map_scale_up *s)
     guarded_free(output);
 }
 
+/* Both steps at once give the very same as one after the other. */
+static void check_twice(const struct map_rows *kernels, struct map_scale_up first,
+                        struct map_scale_up second)
+{
+    size_t middle_cells = (size_t)first.output_height * (size_t)first.output_width;
+    size_t cells = (size_t)second.output_height * (size_t)second.output_width;
+    float *map = guarded_random((size_t)first.map_height * (size_t)first.map_width, -1, 1);
+    float *average = guarded_random(middle_cells, 0, 1), *middle = guarded_floats(middle_cells);
+    float *want = guarded_floats(cells), *got = guarded_floats(cells);
+    float *scratch = guarded_floats(map_scale_up_twice_scratch(&first, &second));
+    struct map_range range[2], alone[2];
+
+    first.average = average;
+    alone[0] = map_scale_up_run(kernels, &first, map, middle, scratch);
+    alone[1] = map_scale_up_run(kernels, &second, middle, want, scratch);
+    map_scale_up_twice(kernels, &first, &second, map, got, scratch, range);
+    for (size_t i = 0; i < cells; i++)
+        check_close((double)got[i], (double)want[i], 0, "both at once");
+    for (int i = 0; i < 2; i++) {
+        check_close((double)range[i].least, (double)alone[i].least, 0, "least of both");
+        check_close((double)range[i].most, (double)alone[i].most, 0, "largest of both");
+    }
+    average[random_between(0, (int)middle_cells - 1)] = NAN;
+    map_scale_up_twice(kernels, &first, &second, map, got, scratch, range);
+    assert_true(isnan(range[0].least));
+    guarded_free(map);
+    guarded_free(average);
+    guarded_free(middle);
+    guarded_free(want);
+    guarded_free(got);
+    guarded_free(scratch);
+}
+
+/* A window that slides over a picture of this size, and what it slides to; false: does not fit. */
+static bool random_scale_up(int height, int width, struct map_scale_up *s)
+{
+    int size[2] = {height, width}, map[2];
+
+    *s = (struct map_scale_up){.output_height = height, .output_width = width};
+    for (int axis = 0; axis < 2; axis++) {
+        int room;
+
+        s->window.kernel[axis] = random_between(1, 8);
+        s->window.stride[axis] = random_between(1, 4);
+        s->window.dilation[axis] = random_between(1, 3);
+        s->window.pad_begin[axis] = random_between(0, 4);
+        s->window.pad_end[axis] = random_between(0, 4);
+        room = size[axis] + s->window.pad_begin[axis] + s->window.pad_end[axis] -
+               (int)window_span(&s->window, axis);
+        if (room < 0)
+            return false;
+        map[axis] = room / s->window.stride[axis] + 1 + random_between(0, 1); /* rounded up */
+    }
+    s->map_height = map[0];
+    s->map_width = map[1];
+    return true;
+}
+
+static void two_at_once(void **state)
+{
+    int cases = 0;
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        struct map_scale_up first, second;
+
+        if (!random_scale_up(random_between(1, 24), random_between(1, 70), &second) ||
+            !random_scale_up(second.map_height, second.map_width, &first))
+            continue;
+        for (size_t k = 0; kernels_list(k); k++, cases++)
+            check_twice(kernels_list(k)->map_rows, first, second);
+    }
+    assert_true(cases > 300);
+}
+
 static void scaling_up_is_as_defined(void **state)
 {
     int cases = 0;
@@ -177,28 +258,9 @@ static void scaling_up_is_as_defined(void **state)
     (void)state;
     for (int i = 0; i < 1500; i++) {
         struct map_scale_up s;
-        int size[2] = {random_between(1, 14), random_between(1, 70)}, map[2];
-        bool fits = true;
 
-        for (int axis = 0; axis < 2; axis++) {
-            int room;
-
-            s.window.kernel[axis] = random_between(1, 8);
-            s.window.stride[axis] = random_between(1, 4);
-            s.window.dilation[axis] = random_between(1, 3);
-            s.window.pad_begin[axis] = random_between(0, 4);
-            s.window.pad_end[axis] = random_between(0, 4);
-            room = size[axis] + s.window.pad_begin[axis] + s.window.pad_end[axis] -
-                   (int)window_span(&s.window, axis);
-            fits = fits && room >= 0;
-            map[axis] = room / s.window.stride[axis] + 1 + random_between(0, 1); /* rounded up */
-        }
-        if (!fits)
+        if (!random_scale_up(random_between(1, 14), random_between(1, 70), &s))
             continue;
-        s.output_height = size[0];
-        s.output_width = size[1];
-        s.map_height = map[0];
-        s.map_width = map[1];
         for (size_t k = 0; kernels_list(k); k++) {
             check_scale_up(kernels_list(k)->map_rows, &s);
             cases++;
@@ -222,11 +284,11 @@ static void windows_of_steering_networks(void **state)
             int pad = random_between(0, 1) * random_between(0, kernel + 2);
             int room = width + 2 * pad - kernel;
             struct map_scale_up s = {
-                {{kernel, kernel}, {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}},
-                (kernel + 2 + 2 * pad - kernel) / stride + 1,
-                room / stride + 1,
-                kernel + 2,
-                width};
+                .window = {{kernel, kernel}, {stride, stride}, {1, 1}, {pad, pad}, {pad, pad}},
+                .map_height = (kernel + 2 + 2 * pad - kernel) / stride + 1,
+                .map_width = room / stride + 1,
+                .output_height = kernel + 2,
+                .output_width = width};
 
             for (size_t k = 0; kernels_list(k); k++)
                 check_scale_up(kernels_list(k)->map_rows, &s);
@@ -238,7 +300,11 @@ static void windows_of_steering_networks(void **state)
 /* A strided 1x1 is spread over its stride; the row and the column behind it are touched by none. */
 static void strided_pointwise_leaves_no_holes(void **state)
 {
-    const struct map_scale_up s = {{{1, 1}, {2, 3}, {1, 1}, {0, 0}, {0, 0}}, 2, 2, 5, 7};
+    const struct map_scale_up s = {.window = {{1, 1}, {2, 3}, {1, 1}, {0, 0}, {0, 0}},
+                                   .map_height = 2,
+                                   .map_width = 2,
+                                   .output_height = 5,
+                                   .output_width = 7};
     const float map[4] = {1, 2, 3, 4};
     const float want[35] = {1, 1, 1, 2, 2, 2, 0, 1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 4,
                             4, 4, 0, 3, 3, 3, 4, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -246,7 +312,7 @@ static void strided_pointwise_leaves_no_holes(void **state)
 
     (void)state;
     for (size_t k = 0; kernels_list(k); k++) {
-        map_scale_up_run(kernels_list(k)->map_rows, &s, map, output, scratch, NULL, NULL, NULL);
+        map_scale_up_run(kernels_list(k)->map_rows, &s, map, output, scratch);
         for (int i = 0; i < 35; i++)
             check_close((double)output[i], (double)want[i], 0, "cell");
     }
@@ -375,6 +441,7 @@ int main(void)
         cmocka_unit_test(averages_of_both_layouts),
         cmocka_unit_test(nan_stays_in_averages),
         cmocka_unit_test(scaling_up_is_as_defined),
+        cmocka_unit_test(two_at_once),
         cmocka_unit_test(windows_of_steering_networks),
         cmocka_unit_test(strided_pointwise_leaves_no_holes),
         cmocka_unit_test(products),
