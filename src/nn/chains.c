@@ -10,6 +10,10 @@
  * cache until the second one reads it, so they are chained; others are made whole. */
 #define WHOLE_BYTES ((size_t)512 * 1024)
 
+/* What workers make twice at their seams grows with each link; with one worker, more gain nothing.
+ */
+#define LINKS_MOST 2
+
 /* Sums that stay below cannot overflow on the way: neither by roundings nor by the few times that
  * rows are added to each other for pairs of rows. */
 #define SAFE_SUM 0x1p+100
@@ -129,8 +133,8 @@ static bool continues(const struct graph *graph, const struct node_chain *chain,
     size_t elements = (size_t)shape_elements(&graph->tensors[chain->output].shape);
 
     return chain->output == graph->nodes[node].inputs[0] && chain->last_node < node &&
-           graph_only_reader(graph, chain->output) == node &&
-           chain->chain.count < CHAIN_MAX_LINKS && elements * sizeof(float) > WHOLE_BYTES;
+           graph_only_reader(graph, chain->output) == node && chain->chain.count < LINKS_MOST &&
+           elements * sizeof(float) > WHOLE_BYTES;
 }
 
 static int add_convolution(struct chains *chains, const struct graph *graph,
