@@ -99,7 +99,8 @@ static bool hand_on_axes(struct graph *graph, const bool *pictureless, const str
     bool changed = false;
 
     if (node->kind == NODE_CONVOLUTION || node->kind == NODE_MAX_POOL ||
-        node->kind == NODE_AVERAGE_POOL || node->kind == NODE_UPSAMPLE) {
+        node->kind == NODE_AVERAGE_POOL || node->kind == NODE_UPSAMPLE ||
+        node->kind == NODE_CONVOLUTION_TRANSPOSE || node->kind == NODE_RESIZE) {
         changed |= give_axes(input, pictureless, graph, axes_nchw);
         changed |= give_axes(output, pictureless, graph, axes_nchw);
     } else if (node->kind == NODE_GLOBAL_AVERAGE_POOL) {
