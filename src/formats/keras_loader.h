@@ -215,11 +215,17 @@ bool keras_lambda_guess(const cJSON *config, double *scale, double *bias);
 /* keras_windows.c */
 keras_handler keras_convolution, keras_depthwise, keras_separable, keras_max_pool,
     keras_average_pool, keras_global_average, keras_global_max, keras_cropping, keras_zero_padding,
-    keras_upsampling;
+    keras_convolution_transpose;
+
+/* keras_sizes.c */
+keras_handler keras_upsampling, keras_resizing;
 
 /* keras_elementwise.c */
 keras_handler keras_activation, keras_elu, keras_leaky_relu, keras_prelu, keras_relu, keras_softmax,
     keras_thresholded_relu, keras_identity;
+
+/* Adds a sentence, which becomes the loader's, to the guesses; NULL: there was no memory for it. */
+int keras_add_guess(struct keras_loader *loader, char *sentence, VbpError *error);
 
 /* keras_normalise.c */
 keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_normalization;
