@@ -553,7 +553,7 @@ int onnx_constant_of_shape(const struct onnx_operation *operation, VbpError *err
         whole = tensor->int64_data[0];
     } else if (tensor && !integer && tensor->n_float_data == 1) {
         number = tensor->float_data[0];
-    } else if (tensor) {
+    } else if (attribute) {
         return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
                            "its value is not one float or 64-bit integer");
     }
