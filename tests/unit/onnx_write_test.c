@@ -366,9 +366,9 @@ static void test_rare_kinds(void **state)
     node = (struct node){.kind = NODE_UPSAMPLE, .upsample.factor = {2, 3}};
     check_same(graph, graph_case_add(graph, node, "repeat", INPUTS(graph->input)));
 
-    for (int axis = 1; axis < 4; axis++) {
+    for (int axis = 1; axis < 7; axis++) {
         graph = graph_case_picture();
-        node = (struct node){.kind = NODE_SOFTMAX, .softmax.axis = axis};
+        node = (struct node){.kind = NODE_SOFTMAX, .softmax = {axis % 3 + 1, axis > 3}};
         check_same(graph, graph_case_add(graph, node, "softmax", INPUTS(graph->input)));
     }
     graph = graph_case_picture();
@@ -377,6 +377,76 @@ static void test_rare_kinds(void **state)
     check_same(graph, graph_case_add(graph, node, "own statistics",
                                      INPUTS(graph->input, data,
                                             graph_case_constant(graph, "shift", -1, NUMBERS(2)))));
+}
+
+/* Pictures made larger with weights, in groups, with biases, and rows and columns at the end. */
+static void test_transposed_convolution(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct graph *graph = graph_case_picture();
+        int groups = i & 1 ? 2 : 1;
+        struct node node = {.kind = NODE_CONVOLUTION_TRANSPOSE,
+                            .convolution = {.window = window_3x2, .groups = groups}};
+        int inputs[3] = {graph->input,
+                         graph_case_constant(graph, "weights", -1, NUMBERS(2, 3, 3, 2)),
+                         graph_case_constant(graph, "bias", -1, NUMBERS(3 * groups))};
+
+        node.convolution.window.stride[1] = i & 4 ? 3 : 1;
+        if (i & 4)
+            node.convolution.extra[0] = node.convolution.extra[1] = 1;
+        check_same(graph, graph_case_add(graph, node, "up", i & 2 ? 3 : 2, inputs));
+    }
+}
+
+static void test_resizes(void **state)
+{
+    static const int sizes[][2] = {{3, 20}, {14, 5}, {1, 8}};
+
+    (void)state;
+    for (int i = 0; i < 5 * 3 * 3; i++) {
+        struct graph *graph = graph_case_picture();
+        const struct node node = {
+            .kind = NODE_RESIZE,
+            .resize = {.size = {sizes[i / 15][0], sizes[i / 15][1]},
+                       .interpolation = {(enum interpolate_function)(i % 5),
+                                         (enum interpolate_grid)(i / 5 % 3)}}};
+
+        check_same(graph, graph_case_add(graph, node, "resize", INPUTS(graph->input)));
+    }
+}
+
+/* Hard swish and Mish, whose levels are found again. */
+static void test_gates(void **state)
+{
+    const struct node product = {.kind = NODE_BINARY, .binary = BINARY_MULTIPLY};
+    const struct node sum = {.kind = NODE_BINARY, .binary = BINARY_ADD};
+    const struct node pool = {.kind = NODE_GLOBAL_AVERAGE_POOL};
+    struct graph *graph = graph_case_picture();
+    int data = graph_case_function(graph, ACTIVATION_CLIP, -3, 3, graph->input);
+
+    (void)state;
+    data = graph_case_add(graph, sum, "sum",
+                          INPUTS(data, graph_case_constant(graph, "three", 3, NUMBERS(1))));
+    graph->tensors[graph->nodes[graph->node_count - 1].inputs[1]].values[0] = 3;
+    data = graph_case_add(graph, product, "swish", INPUTS(graph->input, data));
+    check_same(graph, graph_case_add(graph, pool, "pool", INPUTS(data)));
+
+    graph = graph_case_picture();
+    data = graph_case_function(graph, ACTIVATION_SOFTPLUS, 0, 0, graph->input);
+    data = graph_case_function(graph, ACTIVATION_TANH, 0, 0, data);
+    data = graph_case_add(graph, product, "mish", INPUTS(data, graph->input));
+    data = graph_case_add(graph, pool, "pool", INPUTS(data));
+    graph_case_finish(graph, data);
+    assert_int_equal(graph->level_count, 1);
+    assert_string_equal(graph->tensors[graph->levels[0]].name, "mish");
+    {
+        struct graph *loaded = round_trip(graph);
+
+        check_random(graph, loaded, 1, 0);
+        graph_destroy(&loaded);
+    }
+    graph_destroy(&graph);
 }
 
 /* ---- The file ------------------------------------------------------------------------------- */
@@ -585,6 +655,9 @@ int main(void)
         cmocka_unit_test(test_arithmetic),
         cmocka_unit_test(test_rearranging),
         cmocka_unit_test(test_rare_kinds),
+        cmocka_unit_test(test_transposed_convolution),
+        cmocka_unit_test(test_resizes),
+        cmocka_unit_test(test_gates),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_unused),
