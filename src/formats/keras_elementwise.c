@@ -70,13 +70,14 @@ static int emit_mish(struct keras_call *call, const char *kind, VbpError *error)
     return result == VBP_OK ? emit_product(call, input, error) : result;
 }
 
-static int emit_named(struct keras_call *call, const char *name, VbpError *error)
+int keras_emit_named(struct keras_call *call, const char *name, VbpError *error)
 {
     static const struct {
         const char *name;
         enum activation function;
         double alpha, beta;
     } functions[] = {
+        {"atan", ACTIVATION_ATAN, 0, 0},
         {"elu", ACTIVATION_ELU, 1, 0},
         {"exponential", ACTIVATION_EXPONENTIAL, 0, 0},
         {"gelu", ACTIVATION_GELU, 0, 0},
@@ -149,10 +150,10 @@ int keras_emit_activation(struct keras_call *call, VbpError *error)
     if (!item)
         return VBP_OK;
     if (cJSON_IsString(item))
-        return emit_named(call, item->valuestring, error);
+        return keras_emit_named(call, item->valuestring, error);
     /* {"class_name": "function", "config": "relu"} */
     if (cJSON_IsString(keras_item(item, "config", NULL)))
-        return emit_named(call, keras_item(item, "config", NULL)->valuestring, error);
+        return keras_emit_named(call, keras_item(item, "config", NULL)->valuestring, error);
     return emit_layer(call, item, error);
 }
 

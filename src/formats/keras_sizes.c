@@ -6,13 +6,20 @@
 
 #define MAX_EXTENT 65536
 
-static int emit_resize(struct keras_call *call, const int *size, struct interpolation interpolation,
-                       VbpError *error)
+int keras_emit_resize(struct keras_call *call, const int *size, bool nearest, VbpError *error)
 {
-    struct node node = {.kind = NODE_RESIZE,
-                        .resize = {.size = {size[0], size[1]}, .interpolation = interpolation}};
+    struct node node = {
+        .kind = NODE_RESIZE,
+        .resize = {
+            .size = {size[0], size[1]},
+            .interpolation = {nearest ? INTERPOLATE_ROUND_UP : INTERPOLATE_LINEAR, GRID_CENTRES}}};
+    int result = VBP_OK;
 
-    return keras_emit_next(call, &node, NULL, error);
+    if (size[0] < 1 || size[0] > MAX_EXTENT || size[1] < 1 || size[1] > MAX_EXTENT)
+        result = keras_refuse(call, error, VBP_ERROR_FORMAT, "a size of %d x %d", size[0], size[1]);
+    if (result == VBP_OK)
+        result = keras_picture(call, error);
+    return result == VBP_OK ? keras_emit_next(call, &node, NULL, error) : result;
 }
 
 static int check_interpolation(const struct keras_call *call, const char *how, VbpError *error)
@@ -25,7 +32,6 @@ static int check_interpolation(const struct keras_call *call, const char *how, V
 
 int keras_upsampling(struct keras_call *call, VbpError *error)
 {
-    const struct interpolation linear = {INTERPOLATE_LINEAR, GRID_CENTRES};
     struct node node = {.kind = NODE_UPSAMPLE, .upsample.factor = {2, 2}};
     const char *how = keras_text(call->config, "interpolation", NULL, "nearest");
     int *factor = node.upsample.factor, size[2];
@@ -51,7 +57,7 @@ int keras_upsampling(struct keras_call *call, VbpError *error)
                                                "between centres of cells",
                                                call->name),
                                  error);
-    return result == VBP_OK ? emit_resize(call, size, linear, error) : result;
+    return result == VBP_OK ? keras_emit_resize(call, size, false, error) : result;
 }
 
 int keras_resizing(struct keras_call *call, VbpError *error)
@@ -59,7 +65,6 @@ int keras_resizing(struct keras_call *call, VbpError *error)
     static const char *const others[] = {"crop_to_aspect_ratio", "pad_to_aspect_ratio",
                                          "antialias"};
     const char *how = keras_text(call->config, "interpolation", NULL, "bilinear");
-    struct interpolation interpolation = {INTERPOLATE_LINEAR, GRID_CENTRES};
     int size[2] = {0, 0};
     int result = check_interpolation(call, how, error);
 
@@ -70,12 +75,6 @@ int keras_resizing(struct keras_call *call, VbpError *error)
             result =
                 keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "%s is not supported", others[i]);
     }
-    if (result == VBP_OK &&
-        (size[0] < 1 || size[0] > MAX_EXTENT || size[1] < 1 || size[1] > MAX_EXTENT))
-        result = keras_refuse(call, error, VBP_ERROR_FORMAT, "a size of %d x %d", size[0], size[1]);
-    if (result == VBP_OK)
-        result = keras_picture(call, error);
-    if (strcmp(how, "nearest") == 0)
-        interpolation.function = INTERPOLATE_ROUND_UP;
-    return result == VBP_OK ? emit_resize(call, size, interpolation, error) : result;
+    return result == VBP_OK ? keras_emit_resize(call, size, strcmp(how, "nearest") == 0, error)
+                            : result;
 }
