@@ -88,7 +88,8 @@ static int add_weights(struct graph *graph, struct shape shape)
 int network_convolution(struct graph *graph, int data, int outputs, struct window window,
                         int groups, bool bias)
 {
-    struct node node = {.kind = NODE_CONVOLUTION, .convolution = {window, groups}};
+    struct node node = {.kind = NODE_CONVOLUTION,
+                        .convolution = {.window = window, .groups = groups}};
     int64_t channels = graph->tensors[data].shape.extent[1] / groups;
     int inputs[3] = {data};
 
