@@ -18,7 +18,7 @@ static const float input[INPUTS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 /* Keras 3's reference to a layer's output. */
 #define TENSOR(name)                                                                               \
     "{\"class_name\": \"__keras_tensor__\", \"config\": {\"keras_history\": [\"" name "\", 0, "    \
-                                                                                      "0]}}"
+    "0]}}"
 
 /* A network of one layer between input "x" and output "op". node: what it reads; text has room. */
 static void describe(struct keras_builder *b, char *text, size_t size, const char *version,
