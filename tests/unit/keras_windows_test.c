@@ -145,7 +145,7 @@ static void test_transposed_convolution(void **state)
         const float *weights, *bias;
         struct keras_builder b;
         float input[INPUTS];
-        double *expected = calloc((size_t)(rows * columns * 3), sizeof(*expected));
+        double *expected = calloc((size_t)rows * (size_t)columns * 3, sizeof(*expected));
         char config[300], padding[60] = "";
 
         assert_non_null(expected);
