@@ -172,6 +172,20 @@ static int read_interpolation(const struct onnx_operation *operation,
     return VBP_OK;
 }
 
+/* The one cell that PyTorch makes of many is the first one, not that in the middle. */
+static int check_single(const struct onnx_operation *operation, const struct shape *shape,
+                        const int *size, VbpError *error)
+{
+    struct text grid = text_of(operation, "coordinate_transformation_mode", "");
+
+    for (int i = 0; i < 2 && text_is(grid, "pytorch_half_pixel"); i++) {
+        if (size[i] == 1 && shape->extent[2 + i] != 1)
+            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                               "making a single cell by pytorch_half_pixel is not supported");
+    }
+    return VBP_OK;
+}
+
 /* Whether it repeats each cell as often as the others: whole factors, rounded that way. */
 static bool repeats_cells(struct interpolation interpolation, const struct shape *shape,
                           const int *size)
@@ -269,6 +283,8 @@ int onnx_resize(const struct onnx_operation *operation, VbpError *error)
     }
     if (result == VBP_OK)
         result = read_size(operation, &shape, sizes, scales, count, size, error);
+    if (result == VBP_OK)
+        result = check_single(operation, &shape, size, error);
     return result == VBP_OK ? emit_resize(operation, interpolation, &shape, size, error) : result;
 }
 

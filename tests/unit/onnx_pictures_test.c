@@ -372,6 +372,13 @@ static void test_resize_refusals(void **state)
     onnx_node_integer(&b, node, "antialias", 1);
     onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED, "node 'r' (Resize): antialias is not supported");
     begin(&b, 13, 1, 2, 2);
+    onnx_builder_integers(&b, "sizes", NUMBERS(1, 1, 1, 4));
+    node = onnx_builder_node(&b, "Resize", "r", "x - - sizes", "y");
+    onnx_node_text(&b, node, "coordinate_transformation_mode", "pytorch_half_pixel");
+    onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
+                      "node 'r' (Resize): making a single cell by pytorch_half_pixel is not "
+                      "supported");
+    begin(&b, 13, 1, 2, 2);
     onnx_builder_integers(&b, "sizes", NUMBERS(1, 2, 4, 4));
     onnx_builder_node(&b, "Resize", "r", "x - - sizes", "y");
     onnx_case_refused(&b, VBP_ERROR_UNSUPPORTED,
