@@ -2,6 +2,7 @@
  * Operators of ONNX that become several nodes, or take parts of tensors and repeat them: small
  * networks that are run, with results worked out by hand.
  */
+#include "graph/fold.h"
 #include "support/keras_case.h"
 #include "support/onnx_case.h"
 
@@ -125,8 +126,13 @@ static void test_gates(void **state)
         onnx_builder_node(&b, "GlobalAveragePool", "pool", "g", "y");
         graph = onnx_case_good(&b);
         assert_int_equal(graph->level_count, gate == MISH || gate == HARD_SWISH);
-        if (graph->level_count)
+        for (int folded = 0; folded < 2 && graph->level_count; folded++) {
+            VbpError error;
+
             assert_string_equal(graph->tensors[graph->levels[0]].name, "g");
+            assert_int_equal(graph_fold(graph, &error), VBP_OK);
+            assert_int_equal(graph->level_count, 1);
+        }
         graph_destroy(&graph);
     }
 }
