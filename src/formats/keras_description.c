@@ -156,6 +156,27 @@ static int find_layer(const struct network *network, const char *name)
     return -1;
 }
 
+static int collect(struct network *network, const cJSON *item, int depth,
+                   int (*add)(struct network *network, int layer, int use, VbpError *error),
+                   VbpError *error);
+
+/* References among the named arguments behind one: ["conv", 0, 0, {"y": ["dense", 0, 0]}]. */
+static int collect_named(struct network *network, const cJSON *item, int depth,
+                         int (*add)(struct network *network, int layer, int use, VbpError *error),
+                         VbpError *error)
+{
+    const cJSON *named = cJSON_GetArrayItem(item, 3);
+    int result = VBP_OK;
+
+    if (!cJSON_IsObject(named))
+        return VBP_OK;
+    for (item = named->child; item && result == VBP_OK; item = item->next) {
+        if (cJSON_IsArray(item) && cJSON_IsString(item->child) && cJSON_IsNumber(item->child->next))
+            result = collect(network, item, depth + 1, add, error);
+    }
+    return result;
+}
+
 /*
  * Finds references to layers in whatever is wrapped around them and hands them to `add`:
  * ["conv", 0, 0] or ["conv", 0, 0, {}], and since Keras 3
@@ -173,6 +194,8 @@ static int collect(struct network *network, const cJSON *item, int depth,
         const cJSON *use = item->child->next;
         int layer = find_layer(network, item->child->valuestring);
 
+        if (strcmp(item->child->valuestring, KERAS_CONSTANT) == 0)
+            return collect_named(network, item, depth, add, error);
         if (!cJSON_IsNumber(use) || use->valuedouble < 0 || use->valuedouble > MAX_LINKS)
             return error_set(error, VBP_ERROR_FORMAT,
                              "the network's description has a reference to '%.60s' that makes no "
@@ -185,7 +208,8 @@ static int collect(struct network *network, const cJSON *item, int depth,
             return error_set(error, VBP_ERROR_UNSUPPORTED,
                              "the second output of layer '%.60s' is read, which is not supported",
                              item->child->valuestring);
-        return add(network, layer, (int)use->valuedouble, error);
+        result = add(network, layer, (int)use->valuedouble, error);
+        return result == VBP_OK ? collect_named(network, item, depth, add, error) : result;
     }
     if (cJSON_IsObject(item)) {
         const cJSON *history = keras_item(keras_item(item, "config", NULL), "keras_history", NULL);
@@ -238,6 +262,8 @@ static int read_graph(const struct keras_loader *loader, struct network *network
             result = add_use(network, error);
         for (; node && result == VBP_OK; node = node->next) {
             result = add_use(network, error);
+            if (result == VBP_OK)
+                network->uses[network->use_count - 1].node = node;
             network->layer_count = all;
             if (result == VBP_OK)
                 result = collect(network, node, 0, add_link, error);

@@ -18,19 +18,21 @@ static int emit_function(struct keras_call *call, enum activation function, doub
     return keras_emit_next(call, &node, kind, error);
 }
 
-static int emit_softmax(struct keras_call *call, int axis, const char *kind, VbpError *error)
+static int emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
+                        VbpError *error)
 {
-    struct node node = {.kind = NODE_SOFTMAX};
+    struct node node = {.kind = NODE_SOFTMAX, .softmax.logarithm = logarithm};
     int result = keras_axis(call, &call->output, axis, &node.softmax.axis, error);
 
     return result == VBP_OK ? keras_emit_next(call, &node, kind, error) : result;
 }
 
-/* clip(x * slope + 1/2, 0, 1), by steps none of which counts as a rectifier. */
-static int emit_hard_sigmoid(struct keras_call *call, const char *kind, VbpError *error)
+/* clip(x * slope + 1/2, 0, 1), by steps none of which counts as a rectifier. Keras 3 made the slope
+ * a sixth. */
+static int emit_hard_sigmoid(struct keras_call *call, bool sixth, const char *kind, VbpError *error)
 {
-    const float slope = call->loader->major >= 3 ? 1.0f / 6 : 0.2f, half = 0.5f;
-    const double bound = call->loader->major >= 3 ? 3 : 2.5;
+    const float slope = sixth ? 1.0f / 6 : 0.2f, half = 0.5f;
+    const double bound = sixth ? 3 : 2.5;
     int result = emit_function(call, ACTIVATION_CLIP, -bound, bound, kind, error);
 
     return result == VBP_OK ? keras_emit_affine(call, -1, 1, &slope, &half, error) : result;
@@ -52,18 +54,30 @@ static int emit_product(struct keras_call *call, int other, VbpError *error)
 static int emit_hard_swish(struct keras_call *call, const char *kind, VbpError *error)
 {
     int input = call->output.tensor;
-    int result = emit_hard_sigmoid(call, kind, error);
+    int result = emit_hard_sigmoid(call, true, kind, error);
 
     return result == VBP_OK ? emit_product(call, input, error) : result;
 }
 
-static int emit_named(struct keras_call *call, const char *name, VbpError *error)
+/* x * tanh(softplus(x)) */
+static int emit_mish(struct keras_call *call, const char *kind, VbpError *error)
+{
+    int input = call->output.tensor;
+    int result = emit_function(call, ACTIVATION_SOFTPLUS, 0, 0, kind, error);
+
+    if (result == VBP_OK)
+        result = emit_function(call, ACTIVATION_TANH, 0, 0, kind, error);
+    return result == VBP_OK ? emit_product(call, input, error) : result;
+}
+
+int keras_emit_named(struct keras_call *call, const char *name, VbpError *error)
 {
     static const struct {
         const char *name;
         enum activation function;
         double alpha, beta;
     } functions[] = {
+        {"atan", ACTIVATION_ATAN, 0, 0},
         {"elu", ACTIVATION_ELU, 1, 0},
         {"exponential", ACTIVATION_EXPONENTIAL, 0, 0},
         {"gelu", ACTIVATION_GELU, 0, 0},
@@ -88,9 +102,13 @@ static int emit_named(struct keras_call *call, const char *name, VbpError *error
                                  functions[i].name, error);
     }
     if (strcmp(name, "softmax") == 0)
-        return emit_softmax(call, -1, "softmax", error);
+        return emit_softmax(call, -1, false, "softmax", error);
+    if (strcmp(name, "log_softmax") == 0 || strcmp(name, "log_softmax_v2") == 0)
+        return emit_softmax(call, -1, true, "log_softmax", error);
+    if (strcmp(name, "mish") == 0)
+        return emit_mish(call, "mish", error);
     if (strcmp(name, "hard_sigmoid") == 0)
-        return emit_hard_sigmoid(call, "hard_sigmoid", error);
+        return emit_hard_sigmoid(call, call->loader->major >= 3, "hard_sigmoid", error);
     if (strcmp(name, "hard_swish") == 0 || strcmp(name, "hard_silu") == 0)
         return emit_hard_swish(call, "hard_swish", error);
     return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "activation '%.60s' is not supported",
@@ -132,10 +150,10 @@ int keras_emit_activation(struct keras_call *call, VbpError *error)
     if (!item)
         return VBP_OK;
     if (cJSON_IsString(item))
-        return emit_named(call, item->valuestring, error);
+        return keras_emit_named(call, item->valuestring, error);
     /* {"class_name": "function", "config": "relu"} */
     if (cJSON_IsString(keras_item(item, "config", NULL)))
-        return emit_named(call, keras_item(item, "config", NULL)->valuestring, error);
+        return keras_emit_named(call, keras_item(item, "config", NULL)->valuestring, error);
     return emit_layer(call, item, error);
 }
 
@@ -198,7 +216,7 @@ int keras_softmax(struct keras_call *call, VbpError *error)
     int axis = -1;
 
     keras_whole(call->config, "axis", NULL, &axis);
-    return emit_softmax(call, axis, NULL, error);
+    return emit_softmax(call, axis, false, NULL, error);
 }
 
 int keras_identity(struct keras_call *call, VbpError *error)

@@ -64,6 +64,9 @@ void keras_archive_free(struct keras_archive *archive);
  * code 0, which C texts cannot hold, come as U+E000. *json is to be deleted by cJSON_Delete.
  */
 #define KERAS_NUL 0xE000
+
+/* Stands for a layer's name where there is a number instead. */
+#define KERAS_CONSTANT "_CONSTANT_VALUE"
 int keras_parse(const char *text, cJSON **json, VbpError *error);
 
 /* What stands under the first of two names (the second may be NULL) and is not null; or NULL. */
@@ -121,6 +124,7 @@ struct keras_call {
     const char *key; /* the layer's group in Keras 3's files */
     const struct keras_place *place;
     const cJSON *config;
+    const cJSON *node; /* of the description: what this use of the layer reads; NULL: not said */
     struct keras_value *inputs;
     int input_count;
     struct keras_value output; /* what the handler made; begins as the first input */
@@ -215,17 +219,36 @@ bool keras_lambda_guess(const cJSON *config, double *scale, double *bias);
 /* keras_windows.c */
 keras_handler keras_convolution, keras_depthwise, keras_separable, keras_max_pool,
     keras_average_pool, keras_global_average, keras_global_max, keras_cropping, keras_zero_padding,
-    keras_upsampling;
+    keras_convolution_transpose;
+
+/* keras_sizes.c */
+keras_handler keras_upsampling, keras_resizing;
 
 /* keras_elementwise.c */
 keras_handler keras_activation, keras_elu, keras_leaky_relu, keras_prelu, keras_relu, keras_softmax,
     keras_thresholded_relu, keras_identity;
 
+/* Adds a sentence, which becomes the loader's, to the guesses; NULL: there was no memory for it. */
+int keras_add_guess(struct keras_loader *loader, char *sentence, VbpError *error);
+
 /* keras_normalise.c */
 keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_normalization;
 
-/* Applies the activation that the config names, or none. */
+/* Applies the activation that the config names, or none; or one by its name. */
 int keras_emit_activation(struct keras_call *call, VbpError *error);
+int keras_emit_named(struct keras_call *call, const char *name, VbpError *error);
+
+/* Makes the picture of another height and width. */
+int keras_emit_resize(struct keras_call *call, const int *size, bool nearest, VbpError *error);
+
+/* The operation on all inputs, one after the other. */
+int keras_emit_merge(struct keras_call *call, enum binary operation, VbpError *error);
+
+/* The same, or with the numbers that stand in the place of an input. */
+int keras_emit_operation(struct keras_call *call, enum binary operation, VbpError *error);
+
+/* keras_operations.c */
+keras_handler keras_divide, keras_function, keras_slicing;
 
 /* keras_shapes.c */
 keras_handler keras_dense, keras_flatten, keras_reshape, keras_permute, keras_add, keras_subtract,

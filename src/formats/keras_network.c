@@ -96,6 +96,7 @@ static int translate_use(struct keras_loader *loader, const struct network *netw
                               .key = layer->key,
                               .place = &network->place,
                               .config = layer->config,
+                              .node = use->node,
                               .inputs = inputs,
                               .input_count = use->link_count};
     int result;

@@ -20,6 +20,7 @@ struct link {
 
 struct use {
     int first_link, link_count;
+    const cJSON *node; /* of the description; NULL: it has none */
     bool done;
     struct keras_value value;
 };

@@ -7,7 +7,7 @@
 
 /* ---- Scaling -------------------------------------------------------------------------------- */
 
-static int add_guess(struct keras_loader *loader, char *sentence, VbpError *error)
+int keras_add_guess(struct keras_loader *loader, char *sentence, VbpError *error)
 {
     char *both;
 
@@ -52,15 +52,16 @@ int keras_lambda(struct keras_call *call, VbpError *error)
         scale = given->scale;
         bias = given->bias;
     } else if (keras_lambda_guess(call->config, &scale, &bias)) {
-        result = add_guess(call->loader,
-                           scale == 1 && bias == 0
-                               ? memory_format("Lambda '%.100s' changes nothing, as its bytecode "
-                                               "reads",
-                                               call->name)
-                               : memory_format("Lambda '%.100s' computes x * %.6g %+.6g, as its "
-                                               "bytecode reads",
-                                               call->name, scale, bias),
-                           error);
+        result =
+            keras_add_guess(call->loader,
+                            scale == 1 && bias == 0
+                                ? memory_format("Lambda '%.100s' changes nothing, as its bytecode "
+                                                "reads",
+                                                call->name)
+                                : memory_format("Lambda '%.100s' computes x * %.6g %+.6g, as its "
+                                                "bytecode reads",
+                                                call->name, scale, bias),
+                            error);
     } else {
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
                             "it is Python code, which vbp does not run; say what it computes in "

@@ -163,7 +163,7 @@ static int align_inputs(struct keras_call *call, VbpError *error)
     return result;
 }
 
-static int emit_fold(struct keras_call *call, enum binary operation, VbpError *error)
+int keras_emit_merge(struct keras_call *call, enum binary operation, VbpError *error)
 {
     struct node node = {.kind = NODE_BINARY, .binary = operation};
     int result = align_inputs(call, error);
@@ -180,33 +180,33 @@ static int emit_fold(struct keras_call *call, enum binary operation, VbpError *e
 
 int keras_add(struct keras_call *call, VbpError *error)
 {
-    return emit_fold(call, BINARY_ADD, error);
+    return keras_emit_operation(call, BINARY_ADD, error);
 }
 
 int keras_subtract(struct keras_call *call, VbpError *error)
 {
-    return emit_fold(call, BINARY_SUBTRACT, error);
+    return keras_emit_operation(call, BINARY_SUBTRACT, error);
 }
 
 int keras_multiply(struct keras_call *call, VbpError *error)
 {
-    return emit_fold(call, BINARY_MULTIPLY, error);
+    return keras_emit_operation(call, BINARY_MULTIPLY, error);
 }
 
 int keras_maximum(struct keras_call *call, VbpError *error)
 {
-    return emit_fold(call, BINARY_MAXIMUM, error);
+    return keras_emit_operation(call, BINARY_MAXIMUM, error);
 }
 
 int keras_minimum(struct keras_call *call, VbpError *error)
 {
-    return emit_fold(call, BINARY_MINIMUM, error);
+    return keras_emit_operation(call, BINARY_MINIMUM, error);
 }
 
 int keras_average(struct keras_call *call, VbpError *error)
 {
     const float factor = 1 / (float)call->input_count, offset = 0;
-    int result = emit_fold(call, BINARY_ADD, error);
+    int result = keras_emit_merge(call, BINARY_ADD, error);
 
     return result == VBP_OK ? keras_emit_affine(call, -1, 1, &factor, &offset, error) : result;
 }

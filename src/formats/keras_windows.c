@@ -1,4 +1,4 @@
-/* Layers that slide windows over pictures, or make pictures larger or smaller. */
+/* Layers that slide windows over pictures, or put borders around them. */
 #include "base/memory.h"
 #include "formats/keras_loader.h"
 
@@ -203,6 +203,118 @@ int keras_convolution(struct keras_call *call, VbpError *error)
     return result;
 }
 
+/*
+ * The padding that TensorFlow gives a transposed convolution: that of the convolution which makes
+ * its input's size of its output's. Sets what makes the output as long as Keras does.
+ */
+static int pad_transposed(const struct keras_call *call, struct node *node, VbpError *error)
+{
+    const int64_t *extent = call->loader->graph->tensors[call->output.tensor].shape.extent;
+    bool same = strcmp(keras_text(call->config, "padding", NULL, "valid"), "same") == 0;
+    bool given = keras_item(call->config, "output_padding", NULL) != NULL;
+    struct window *window = &node->convolution.window;
+    int more[2] = {0, 0};
+    int result = read_pair(call, "output_padding", NULL, more, error);
+
+    for (int i = 0; i < 2 && result == VBP_OK; i++) {
+        int64_t span = window_span(window, i), stride = window->stride[i];
+        int64_t covered = (extent[2 + i] - 1) * stride + span, wanted, total;
+
+        if (more[i] < 0 || more[i] >= stride)
+            return keras_refuse(call, error, VBP_ERROR_FORMAT,
+                                "an output padding of %d with a stride of %lld", more[i],
+                                (long long)stride);
+        if (given)
+            wanted = covered - (same ? span / 2 * 2 : 0) + more[i];
+        else
+            wanted = extent[2 + i] * stride + (same || span < stride ? 0 : span - stride);
+        total = covered - wanted;
+        window->pad_begin[i] = total > 0 ? (int)(total / 2) : 0;
+        window->pad_end[i] = total > 0 ? (int)(total - total / 2) : 0;
+        node->convolution.extra[i] = total < 0 ? (int)-total : 0;
+    }
+    return result;
+}
+
+/* [rows, columns, outs, ins] -> [ins, outs, rows, columns] */
+static int transposed_kernel(const struct keras_call *call, const struct keras_weights *weights,
+                             VbpError *error)
+{
+    const int64_t *extent = weights->list[0].shape.extent;
+    int64_t cells = extent[0] * extent[1], planes = extent[2] * extent[3];
+    struct shape shape = {.rank = 4, .extent = {extent[3], extent[2], extent[0], extent[1]}};
+    float *turned = memory_array((size_t)(cells * planes), sizeof(*turned));
+    int result;
+
+    if (!turned)
+        return error_out_of_memory(error);
+    for (int64_t plane = 0; plane < planes; plane++) {
+        int64_t in = plane / extent[2], out = plane % extent[2];
+
+        for (int64_t cell = 0; cell < cells; cell++)
+            turned[plane * cells + cell] =
+                weights->list[0].values[(cell * extent[2] + out) * extent[3] + in];
+    }
+    result = keras_constant(call, "kernel", &shape, turned, error);
+    free(turned);
+    return result;
+}
+
+static int translate_transposed(struct keras_call *call, const struct keras_weights *weights,
+                                VbpError *error)
+{
+    struct node node = {.kind = NODE_CONVOLUTION_TRANSPOSE, .convolution.groups = 1};
+    struct window *window = &node.convolution.window;
+    int filters = 0, groups = 1, bias = -1;
+    int inputs[3];
+    int result = begin_convolution(call, window, error);
+
+    keras_whole(call->config, "filters", NULL, &filters);
+    keras_whole(call->config, "groups", NULL, &groups);
+    if (result == VBP_OK && (filters < 1 || groups != 1))
+        result =
+            keras_refuse(call, error, VBP_ERROR_FORMAT, "%d filters in %d groups", filters, groups);
+    if (result == VBP_OK && call->loader->theano)
+        result = keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
+                              "it is not supported as Theano's backend does it");
+    if (result != VBP_OK)
+        return result;
+    inputs[0] = call->output.tensor;
+    result = keras_weights_check(
+        call, weights, 0, "weights", 4,
+        (const int64_t[]){window->kernel[0], window->kernel[1], filters,
+                          call->loader->graph->tensors[inputs[0]].shape.extent[1]},
+        error);
+    if (result == VBP_OK)
+        result = check_bias(call, weights, 1, filters, &bias, error);
+    if (result == VBP_OK)
+        result = pad_transposed(call, &node, error);
+    if (result != VBP_OK)
+        return result;
+    inputs[1] = transposed_kernel(call, weights, error);
+    if (inputs[1] >= 0 && bias >= 0)
+        inputs[2] = keras_constant(call, "bias", &weights->list[bias].shape,
+                                   weights->list[bias].values, error);
+    if (inputs[1] < 0 || (bias >= 0 && inputs[2] < 0))
+        return inputs[1] < 0 ? inputs[1] : inputs[2];
+    result = keras_emit(call, &node, NULL, bias >= 0 ? 3 : 2, inputs, error);
+    if (result < 0)
+        return result;
+    call->output.tensor = result;
+    return keras_emit_activation(call, error);
+}
+
+int keras_convolution_transpose(struct keras_call *call, VbpError *error)
+{
+    struct keras_weights weights;
+    int result = keras_weights_read(call, &weights, error);
+
+    if (result == VBP_OK)
+        result = translate_transposed(call, &weights, error);
+    keras_weights_free(&weights);
+    return result;
+}
+
 /* The depthwise part: weight 0, [rows, columns, channels, multiplier]. */
 static int translate_depthwise(struct keras_call *call, const struct keras_weights *weights,
                                int bias_index, struct kernel *kernel, VbpError *error)
@@ -347,7 +459,7 @@ int keras_global_max(struct keras_call *call, VbpError *error)
     return result == VBP_OK ? finish_global_pool(call, error) : result;
 }
 
-/* ---- Padding, cropping, repeating ----------------------------------------------------------- */
+/* ---- Padding, cropping --------------------------------------------------------------------- */
 
 /*
  * n, [rows, columns] or [[top, bottom], [left, right]], and what very old files had:
@@ -406,18 +518,4 @@ int keras_cropping(struct keras_call *call, VbpError *error)
 int keras_zero_padding(struct keras_call *call, VbpError *error)
 {
     return emit_borders(call, "padding", 1, error);
-}
-
-int keras_upsampling(struct keras_call *call, VbpError *error)
-{
-    struct node node = {.kind = NODE_UPSAMPLE, .upsample.factor = {2, 2}};
-    const char *how = keras_text(call->config, "interpolation", NULL, "nearest");
-    int result = read_pair(call, "size", NULL, node.upsample.factor, error);
-
-    if (result == VBP_OK && strcmp(how, "nearest") != 0)
-        result = keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
-                              "interpolation '%s' is not supported, only nearest", how);
-    if (result == VBP_OK)
-        result = keras_picture(call, error);
-    return result == VBP_OK ? keras_emit_next(call, &node, NULL, error) : result;
 }

@@ -141,152 +141,6 @@ int onnx_clip(const struct onnx_operation *operation, VbpError *error)
 
 /* ---- Arithmetic ----------------------------------------------------------------------------- */
 
-/* Two operands under NumPy's rules: the shape of the result, and strides that are 0 where an
- * operand is repeated. */
-struct broadcast {
-    struct shape shape;
-    int64_t stride[2][SHAPE_MAX_RANK];
-};
-
-static bool broadcast_shapes(const struct shape *a, const struct shape *b,
-                             struct broadcast *broadcast)
-{
-    const struct shape *operand[2] = {a, b};
-    struct shape *shape = &broadcast->shape;
-
-    *broadcast = (struct broadcast){.shape.rank = a->rank > b->rank ? a->rank : b->rank};
-    for (int i = 0; i < shape->rank; i++)
-        shape->extent[i] = 1;
-    for (int o = 0; o < 2; o++) {
-        int64_t stride = 1;
-
-        for (int i = 1; i <= operand[o]->rank; i++) {
-            int64_t extent = operand[o]->extent[operand[o]->rank - i];
-            int64_t *result = &shape->extent[shape->rank - i];
-
-            if (extent != 1 && *result != 1 && extent != *result)
-                return false;
-            if (extent != 1)
-                *result = extent;
-            broadcast->stride[o][shape->rank - i] = extent == 1 ? 0 : stride;
-            stride *= extent;
-        }
-    }
-    return true;
-}
-
-static float combine_floats(enum binary function, float a, float b)
-{
-    switch (function) {
-    case BINARY_ADD:
-        return a + b;
-    case BINARY_SUBTRACT:
-        return a - b;
-    case BINARY_MULTIPLY:
-        return a * b;
-    case BINARY_MAXIMUM:
-        return fmaxf(a, b);
-    case BINARY_MINIMUM:
-        return fminf(a, b);
-    case BINARY_DIVIDE:
-    case BINARY_PRELU:
-        break;
-    }
-    return a / b;
-}
-
-/* False where the result does not exist. */
-static bool combine_integers(enum binary function, int64_t a, int64_t b, int64_t *result)
-{
-    switch (function) {
-    case BINARY_ADD:
-        return !__builtin_add_overflow(a, b, result);
-    case BINARY_SUBTRACT:
-        return !__builtin_sub_overflow(a, b, result);
-    case BINARY_MULTIPLY:
-        return !__builtin_mul_overflow(a, b, result);
-    case BINARY_MAXIMUM:
-        *result = a > b ? a : b;
-        return true;
-    case BINARY_MINIMUM:
-        *result = a < b ? a : b;
-        return true;
-    case BINARY_DIVIDE:
-    case BINARY_PRELU:
-        break;
-    }
-    if (b == 0 || (a == INT64_MIN && b == -1))
-        return false;
-    *result = a / b;
-    return true;
-}
-
-static int fold_binary(const struct onnx_operation *operation, enum binary function,
-                       VbpError *error)
-{
-    struct onnx_loader *loader = operation->loader;
-    int operand[2] = {onnx_input_value(operation, 0, error), -1};
-    const float *floats[2] = {NULL, NULL};
-    const int64_t *whole[2] = {NULL, NULL};
-    float *float_result = NULL;
-    int64_t *whole_result = NULL;
-    struct broadcast broadcast;
-    int64_t position[SHAPE_MAX_RANK] = {0};
-    int64_t count, offset[2] = {0, 0};
-    bool integer;
-    int result;
-
-    operand[1] = operand[0] < 0 ? operand[0] : onnx_input_value(operation, 1, error);
-    if (operand[1] < 0)
-        return operand[1];
-    integer = loader->values[operand[0]].integer;
-    if (integer != loader->values[operand[1]].integer)
-        return onnx_refuse(operation, error, VBP_ERROR_FORMAT,
-                           "one of its inputs holds integers, the other floats");
-    if (!broadcast_shapes(&loader->values[operand[0]].shape, &loader->values[operand[1]].shape,
-                          &broadcast))
-        return onnx_refuse(operation, error, VBP_ERROR_FORMAT,
-                           "the shapes of its inputs do not go together");
-    count = onnx_shape_count(&broadcast.shape);
-    if (count < 0)
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED, "its result is too large");
-    result = onnx_spend(loader, integer ? 2 * count : count, error);
-    if (result != VBP_OK)
-        return result;
-    for (int o = 0; o < 2; o++) {
-        if (integer)
-            whole[o] = onnx_value_integers(loader, operand[o]);
-        else if (!(floats[o] = onnx_value_floats(loader, operand[o], error)))
-            return error->status;
-    }
-    if (integer)
-        whole_result = memory_array((size_t)count, sizeof(*whole_result));
-    else
-        float_result = memory_array((size_t)count, sizeof(*float_result));
-    if (!whole_result && !float_result)
-        return error_out_of_memory(error);
-    for (int64_t i = 0; i < count; i++) {
-        if (!integer) {
-            float_result[i] = combine_floats(function, floats[0][offset[0]], floats[1][offset[1]]);
-        } else if (!combine_integers(function, whole[0][offset[0]], whole[1][offset[1]],
-                                     &whole_result[i])) {
-            free(whole_result);
-            return onnx_refuse(operation, error, VBP_ERROR_FORMAT,
-                               "its constant inputs have no result");
-        }
-        for (int axis = broadcast.shape.rank - 1; axis >= 0; axis--) {
-            offset[0] += broadcast.stride[0][axis];
-            offset[1] += broadcast.stride[1][axis];
-            if (++position[axis] < broadcast.shape.extent[axis])
-                break;
-            offset[0] -= broadcast.stride[0][axis] * position[axis];
-            offset[1] -= broadcast.stride[1][axis] * position[axis];
-            position[axis] = 0;
-        }
-    }
-    return onnx_emit_constant(operation, &broadcast.shape, float_result, whole_result, error);
-}
-
 static int emit_binary(const struct onnx_operation *operation, enum binary function,
                        VbpError *error)
 {
@@ -296,7 +150,7 @@ static int emit_binary(const struct onnx_operation *operation, enum binary funct
     int result;
 
     if (onnx_all_constant(operation))
-        return fold_binary(operation, function, error);
+        return onnx_fold_binary(operation, function, error);
     result = onnx_fuse_binary(operation, function, &fused, error);
     if (result != VBP_OK || fused)
         return result;
@@ -329,14 +183,74 @@ int onnx_div(const struct onnx_operation *operation, VbpError *error)
     return emit_binary(operation, BINARY_DIVIDE, error);
 }
 
+/* Any number of inputs, from the first to the last. Makes all but the last step, whose node and
+ * inputs it prepares. */
+static int emit_all_but_last(const struct onnx_operation *operation, struct node *node, int *inputs,
+                             VbpError *error)
+{
+    size_t count = operation->node->n_input;
+
+    inputs[0] = onnx_input_tensor(operation, 0, error);
+    node->inputs = inputs;
+    for (size_t i = 1; i < count && inputs[0] >= 0; i++) {
+        inputs[1] = onnx_input_tensor(operation, i, error);
+        if (inputs[1] < 0)
+            return inputs[1];
+        if (i + 1 < count)
+            inputs[0] = onnx_emit_part(operation, node, error);
+    }
+    return inputs[0] < 0 ? inputs[0] : VBP_OK;
+}
+
+static int emit_many(const struct onnx_operation *operation, enum binary function, VbpError *error)
+{
+    struct node node = {.kind = NODE_BINARY, .input_count = 2, .binary = function};
+    int inputs[2], result;
+
+    if (operation->node->n_input == 1)
+        return onnx_identity(operation, error);
+    if (operation->node->n_input == 2)
+        return emit_binary(operation, function, error);
+    result = emit_all_but_last(operation, &node, inputs, error);
+    return result == VBP_OK ? onnx_emit(operation, &node, error) : result;
+}
+
 int onnx_max(const struct onnx_operation *operation, VbpError *error)
 {
-    return emit_binary(operation, BINARY_MAXIMUM, error);
+    return emit_many(operation, BINARY_MAXIMUM, error);
 }
 
 int onnx_min(const struct onnx_operation *operation, VbpError *error)
 {
-    return emit_binary(operation, BINARY_MINIMUM, error);
+    return emit_many(operation, BINARY_MINIMUM, error);
+}
+
+int onnx_sum(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_many(operation, BINARY_ADD, error);
+}
+
+int onnx_mean(const struct onnx_operation *operation, VbpError *error)
+{
+    struct node node = {.kind = NODE_BINARY, .input_count = 2, .binary = BINARY_ADD};
+    int inputs[2], tensor, result;
+
+    if (operation->node->n_input == 1)
+        return onnx_identity(operation, error);
+    result = emit_all_but_last(operation, &node, inputs, error);
+    if (result != VBP_OK)
+        return result;
+    tensor = onnx_emit_part(operation, &node, error);
+    return tensor < 0 ? tensor
+                      : onnx_emit_number(operation, BINARY_DIVIDE, tensor,
+                                         (float)operation->node->n_input, error);
+}
+
+int onnx_neg(const struct onnx_operation *operation, VbpError *error)
+{
+    int tensor = onnx_input_tensor(operation, 0, error);
+
+    return tensor < 0 ? tensor : onnx_emit_number(operation, BINARY_MULTIPLY, tensor, -1, error);
 }
 
 int onnx_prelu(const struct onnx_operation *operation, VbpError *error)
@@ -400,51 +314,4 @@ int onnx_dropout(const struct onnx_operation *operation, VbpError *error)
     result = onnx_refuse_output(operation, 1, "the mask of a Dropout node, which is not supported",
                                 error);
     return result == VBP_OK ? onnx_identity(operation, error) : result;
-}
-
-static bool type_is_float(int64_t type)
-{
-    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE ||
-           type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16;
-}
-
-/* Floats stay floats; constants may also become integers and integers floats. */
-int onnx_cast(const struct onnx_operation *operation, VbpError *error)
-{
-    struct onnx_loader *loader = operation->loader;
-    const struct onnx_value *value;
-    int64_t type = ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED;
-    const int64_t *whole;
-    struct shape shape;
-    float *floats;
-    int index, result;
-
-    result = onnx_attribute_integer(operation, "to", &type, error);
-    if (result != VBP_OK)
-        return result;
-    index = onnx_input_value(operation, 0, error);
-    if (index < 0)
-        return index;
-    value = &loader->values[index];
-    if (!value->integer && type_is_float(type))
-        return onnx_identity(operation, error);
-    if (value->integer && (type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||
-                           type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32))
-        return onnx_identity(operation, error);
-    if (!value->integer || !type_is_float(type))
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "this conversion of types is not supported");
-    result = onnx_spend(loader, value->count, error);
-    if (result != VBP_OK)
-        return result;
-    floats = memory_array((size_t)value->count, sizeof(*floats));
-    if (!floats)
-        return error_out_of_memory(error);
-    whole = onnx_value_integers(loader, index);
-    for (int64_t i = 0; i < value->count; i++)
-        floats[i] = (float)whole[i];
-    shape = value->shape;
-    return onnx_emit_constant(operation, &shape, floats, NULL, error);
 }

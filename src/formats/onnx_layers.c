@@ -7,6 +7,9 @@
 /* Kernels, strides and paddings above this are refused before any arithmetic is done on them. */
 #define WINDOW_LIMIT 4096
 
+/* Of padding: shape inference refuses it. */
+#define TOO_MUCH (WINDOW_LIMIT + 1)
+
 /* ---- Windows -------------------------------------------------------------------------------- */
 
 /* Reads a list of `length` integers between least and WINDOW_LIMIT, where the node has it. */
@@ -88,24 +91,19 @@ static int check_spatial(const struct onnx_operation *operation, struct shape *i
 
 /* ---- Convolution and normalisation ---------------------------------------------------------- */
 
-int onnx_conv(const struct onnx_operation *operation, VbpError *error)
+/* Kernel and groups, which plain and transposed convolutions have alike. */
+static int read_convolution(const struct onnx_operation *operation, struct node *node,
+                            VbpError *error)
 {
-    struct onnx_loader *loader = operation->loader;
-    struct window *window;
-    struct node node = {.kind = NODE_CONVOLUTION};
     const struct onnx_value *weights;
-    struct shape input;
-    int inputs[3], kernel[2];
     int64_t groups = 1;
+    int kernel[2];
     int value, result;
 
-    result = check_spatial(operation, &input, error);
-    if (result != VBP_OK)
-        return result;
     value = onnx_input_constant(operation, 1, "weight", error);
     if (value < 0)
         return value;
-    weights = &loader->values[value];
+    weights = &operation->loader->values[value];
     if (weights->shape.rank != 4 || weights->shape.extent[2] > WINDOW_LIMIT ||
         weights->shape.extent[3] > WINDOW_LIMIT)
         return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
@@ -120,20 +118,105 @@ int onnx_conv(const struct onnx_operation *operation, VbpError *error)
     if (groups < 1 || groups > INT32_MAX)
         return onnx_refuse(operation, error, VBP_ERROR_FORMAT, "it has %lld groups",
                            (long long)groups);
-    node.convolution.groups = (int)groups;
-    window = &node.convolution.window;
-    *window = window_make(kernel[0], kernel[1]);
-    result = read_window(operation, &input, window, error);
-    if (result != VBP_OK)
-        return result;
-    node.inputs = inputs;
-    node.input_count = onnx_has_input(operation, 2) ? 3 : 2;
-    for (int i = 0; i < node.input_count; i++) {
+    node->convolution.groups = (int)groups;
+    node->convolution.window = window_make(kernel[0], kernel[1]);
+    return VBP_OK;
+}
+
+static int emit_convolution(const struct onnx_operation *operation, struct node *node,
+                            VbpError *error)
+{
+    int inputs[3];
+
+    node->inputs = inputs;
+    node->input_count = onnx_has_input(operation, 2) ? 3 : 2;
+    for (int i = 0; i < node->input_count; i++) {
         inputs[i] = onnx_input_tensor(operation, (size_t)i, error);
         if (inputs[i] < 0)
             return inputs[i];
     }
-    return onnx_emit(operation, &node, error);
+    return onnx_emit(operation, node, error);
+}
+
+int onnx_conv(const struct onnx_operation *operation, VbpError *error)
+{
+    struct node node = {.kind = NODE_CONVOLUTION};
+    struct shape input;
+    int result = check_spatial(operation, &input, error);
+
+    if (result == VBP_OK)
+        result = read_convolution(operation, &node, error);
+    if (result == VBP_OK)
+        result = read_window(operation, &input, &node.convolution.window, error);
+    return result == VBP_OK ? emit_convolution(operation, &node, error) : result;
+}
+
+/* One axis of the padding that makes the output `wanted` long; what lies behind the windows then is
+ * extra. The odd cell goes to the end with `upper`, to the beginning without. */
+static void pad_transposed(struct node *node, int axis, int64_t input, int64_t wanted, bool upper)
+{
+    struct window *window = &node->convolution.window;
+    int64_t total = window->stride[axis] * (input - 1) + window_span(window, axis) +
+                    node->convolution.extra[axis] - wanted;
+    int64_t half;
+
+    if (total < 0) {
+        node->convolution.extra[axis] -= (int)(total < -TOO_MUCH ? -TOO_MUCH : total);
+        total = 0;
+    }
+    total = total > 2 * TOO_MUCH ? 2 * TOO_MUCH : total;
+    half = total / 2;
+    window->pad_begin[axis] = (int)(upper ? half : total - half);
+    window->pad_end[axis] = (int)(upper ? total - half : half);
+}
+
+/* Reads pads, or output_shape or auto_pad, which fix them by the size of the output. */
+static int read_transposed_padding(const struct onnx_operation *operation,
+                                   const struct shape *input, struct node *node, VbpError *error)
+{
+    struct window *window = &node->convolution.window;
+    const Onnx__AttributeProto *automatic = onnx_attribute(operation, "auto_pad");
+    bool upper =
+        automatic && automatic->s.len == 10 && memcmp(automatic->s.data, "SAME_UPPER", 10) == 0;
+    bool same = upper || (automatic && automatic->s.len == 10 &&
+                          memcmp(automatic->s.data, "SAME_LOWER", 10) == 0);
+    const int64_t *shape = NULL;
+    int64_t count = 0;
+    int result = onnx_attribute_integers(operation, "output_shape", &shape, &count, error);
+
+    if (result == VBP_OK && shape && count != 2)
+        result = onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                             "output_shape has %lld numbers; height and width are supported",
+                             (long long)count);
+    if (result != VBP_OK)
+        return result;
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t wanted = shape ? shape[axis] : input->extent[2 + axis] * window->stride[axis];
+
+        if (wanted < 1 || wanted > TENSOR_MAX_ELEMENTS)
+            return onnx_refuse(operation, error, VBP_ERROR_FORMAT, "an output of %lld cells",
+                               (long long)wanted);
+        if (shape || same)
+            pad_transposed(node, axis, input->extent[2 + axis], wanted, upper);
+    }
+    return VBP_OK;
+}
+
+int onnx_conv_transpose(const struct onnx_operation *operation, VbpError *error)
+{
+    struct node node = {.kind = NODE_CONVOLUTION_TRANSPOSE};
+    struct shape input;
+    int result = check_spatial(operation, &input, error);
+
+    if (result == VBP_OK)
+        result = read_convolution(operation, &node, error);
+    if (result == VBP_OK)
+        result = read_window(operation, &input, &node.convolution.window, error);
+    if (result == VBP_OK)
+        result = read_window_list(operation, "output_padding", 2, 0, node.convolution.extra, error);
+    if (result == VBP_OK)
+        result = read_transposed_padding(operation, &input, &node, error);
+    return result == VBP_OK ? emit_convolution(operation, &node, error) : result;
 }
 
 int onnx_batch_normalization(const struct onnx_operation *operation, VbpError *error)
@@ -224,60 +307,6 @@ int onnx_average_pool(const struct onnx_operation *operation, VbpError *error)
     struct node node = {.kind = NODE_AVERAGE_POOL};
 
     return emit_pool(operation, &node, error);
-}
-
-int onnx_global_average_pool(const struct onnx_operation *operation, VbpError *error)
-{
-    struct node node = {.kind = NODE_GLOBAL_AVERAGE_POOL, .input_count = 1};
-    int tensor = onnx_input_tensor(operation, 0, error);
-
-    if (tensor < 0)
-        return tensor;
-    node.inputs = &tensor;
-    return onnx_emit(operation, &node, error);
-}
-
-/* The mean over height and width, which is how some exporters write a global average pool. */
-int onnx_reduce_mean(const struct onnx_operation *operation, VbpError *error)
-{
-    struct node pool = {.kind = NODE_GLOBAL_AVERAGE_POOL, .input_count = 1};
-    struct node flat = {.kind = NODE_RESHAPE, .input_count = 1};
-    const int64_t *axes = NULL;
-    int64_t count = 0;
-    bool keep = true;
-    struct shape input;
-    unsigned reduced = 0;
-    int tensor;
-    int result = onnx_input_shape(operation, 0, &input, error);
-
-    if (result == VBP_OK)
-        result = onnx_attribute_flag(operation, "keepdims", &keep, error);
-    if (result == VBP_OK)
-        result = onnx_has_input(operation, 1)
-                     ? onnx_input_integers(operation, 1, "list of axes", &axes, &count, error)
-                     : onnx_attribute_integers(operation, "axes", &axes, &count, error);
-    for (int64_t i = 0; i < count && result == VBP_OK; i++) {
-        int axis = 0;
-
-        result = onnx_axis(operation, axes[i], input.rank, &axis, error);
-        reduced |= 1u << axis;
-    }
-    if (result != VBP_OK)
-        return result;
-    if (input.rank != 4 || reduced != 0xc)
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "only the mean over height and width is supported");
-    tensor = onnx_input_tensor(operation, 0, error);
-    if (tensor < 0)
-        return tensor;
-    pool.inputs = flat.inputs = &tensor;
-    if (keep)
-        return onnx_emit(operation, &pool, error);
-    tensor = onnx_emit_part(operation, &pool, error);
-    if (tensor < 0)
-        return tensor;
-    flat.reshape.shape = (struct shape){.rank = 2, .extent = {input.extent[0], input.extent[1]}};
-    return onnx_emit(operation, &flat, error);
 }
 
 /* ---- Dense ---------------------------------------------------------------------------------- */

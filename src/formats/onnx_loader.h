@@ -67,6 +67,7 @@ struct onnx_operation {
     const Onnx__NodeProto *node;
     const char *kind; /* the operator */
     const char *name; /* the node's, or else its operator's */
+    size_t output;    /* the one of its outputs that onnx_emit and its like make */
 };
 
 /* Texts that a file leaves out come as NULL. */
@@ -159,14 +160,20 @@ int onnx_axis(const struct onnx_operation *operation, int64_t axis, int rank, in
 
 /*
  * Adds a node of the file's name and operator to the graph and makes its output the value that the
- * operation's first output names. The _part form is for nodes between, whose tensor gets a made-up
+ * operation's output names. The _part form is for nodes between, whose tensor gets a made-up
  * name: it returns the tensor.
  */
 int onnx_emit(const struct onnx_operation *operation, struct node *node, VbpError *error);
 int onnx_emit_part(const struct onnx_operation *operation, struct node *node, VbpError *error);
 
+/* The same for arithmetic on tensor `a` and one number, `a` coming first. */
+int onnx_emit_number_part(const struct onnx_operation *operation, enum binary function, int a,
+                          float number, VbpError *error);
+int onnx_emit_number(const struct onnx_operation *operation, enum binary function, int a,
+                     float number, VbpError *error);
+
 /*
- * Makes the first output of the operation a view of a constant: the same elements in another shape
+ * Makes the output of the operation a view of a constant: the same elements in another shape
  * with as many of them.
  */
 int onnx_emit_view(const struct onnx_operation *operation, int value, const struct shape *shape,
@@ -187,15 +194,46 @@ int onnx_translate(struct onnx_loader *loader, const Onnx__NodeProto *node, VbpE
 
 typedef int onnx_handler(const struct onnx_operation *operation, VbpError *error);
 
+/* ---- Constants (onnx_fold.c): operators whose inputs are all known ------------------------- */
+
+/* Makes *shape what it and `other` are broadcast to by NumPy's rules; false where they do not go
+ * together. */
+bool onnx_broadcast(struct shape *shape, const struct shape *other);
+
+int onnx_fold_binary(const struct onnx_operation *operation, enum binary function, VbpError *error);
+
+/* Makes the output those elements of a constant that lie at `start` + position * stride. */
+int onnx_fold_strided(const struct onnx_operation *operation, int value, const struct shape *shape,
+                      int64_t start, const int64_t *stride, VbpError *error);
+
+int onnx_fold_concat(const struct onnx_operation *operation, int axis, VbpError *error);
+
+/* Selects along an axis; the shape of the result is that of the input with the indices' in the
+ * place of that axis. */
+int onnx_fold_gather(const struct onnx_operation *operation, int axis, VbpError *error);
+
+/* Elements of input 1 where input 0, of integers, is not 0, else of input 2, all broadcast to the
+ * shape. */
+int onnx_fold_where(const struct onnx_operation *operation, const struct shape *shape,
+                    VbpError *error);
+
+onnx_handler onnx_cast, onnx_constant_of_shape, onnx_equal, onnx_floor, onnx_ceil, onnx_sqrt;
+
 /* onnx_layers.c: operators with weights or windows */
-onnx_handler onnx_conv, onnx_batch_normalization, onnx_max_pool, onnx_average_pool,
-    onnx_global_average_pool, onnx_reduce_mean, onnx_gemm, onnx_matmul;
+onnx_handler onnx_conv, onnx_conv_transpose, onnx_batch_normalization, onnx_max_pool,
+    onnx_average_pool, onnx_gemm, onnx_matmul;
+
+/* onnx_reduce.c: operators that make one number of many */
+onnx_handler onnx_global_average_pool, onnx_global_max_pool, onnx_reduce_mean, onnx_reduce_max;
 
 /* onnx_elementwise.c: operators on single elements */
 onnx_handler onnx_relu, onnx_leaky_relu, onnx_elu, onnx_selu, onnx_softplus, onnx_sigmoid,
     onnx_tanh, onnx_atan, onnx_gelu, onnx_clip, onnx_add, onnx_sub, onnx_mul, onnx_div,
-    onnx_identity, onnx_dropout, onnx_cast, onnx_max, onnx_min, onnx_prelu, onnx_thresholded_relu,
-    onnx_softsign, onnx_exp;
+    onnx_identity, onnx_dropout, onnx_max, onnx_min, onnx_sum, onnx_mean, onnx_neg, onnx_prelu,
+    onnx_thresholded_relu, onnx_softsign, onnx_exp;
+
+/* onnx_gates.c: activations that are built of several nodes */
+onnx_handler onnx_hard_sigmoid, onnx_hard_swish, onnx_mish;
 
 /* onnx_fuse.c: activations that are written as several operators */
 onnx_handler onnx_erf;
@@ -208,14 +246,19 @@ int onnx_fuse_binary(const struct onnx_operation *operation, enum binary functio
                      VbpError *error);
 
 /* onnx_pictures.c: operators that make pictures larger or smaller, or look at all of one */
-onnx_handler onnx_pad, onnx_resize, onnx_softmax, onnx_instance_normalization;
+onnx_handler onnx_pad, onnx_resize, onnx_upsample, onnx_softmax, onnx_log_softmax,
+    onnx_instance_normalization;
 
-/* onnx_slice of what the network computes. */
-int onnx_cut(const struct onnx_operation *operation, VbpError *error);
+/* Emits a NODE_PAD on a computed tensor, or nothing but another name where it changes nothing. */
+int onnx_emit_pad(const struct onnx_operation *operation, struct node *node, int rank,
+                  VbpError *error);
 
 /* onnx_shapes.c: operators that rearrange */
 onnx_handler onnx_constant, onnx_shape, onnx_concat, onnx_flatten, onnx_reshape, onnx_squeeze,
-    onnx_unsqueeze, onnx_transpose, onnx_gather, onnx_slice;
+    onnx_unsqueeze, onnx_transpose;
+
+/* onnx_select.c: operators that take a part of a tensor, or repeat one */
+onnx_handler onnx_gather, onnx_slice, onnx_split, onnx_expand, onnx_where;
 
 /* Whether the bytes are laid out like an ONNX model, whole or cut short. */
 bool onnx_recognise(const unsigned char *bytes, size_t length);

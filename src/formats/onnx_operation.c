@@ -236,7 +236,7 @@ int onnx_emit_part(const struct onnx_operation *operation, struct node *node, Vb
 int onnx_emit(const struct onnx_operation *operation, struct node *node, VbpError *error)
 {
     struct onnx_loader *loader = operation->loader;
-    const char *output = operation->node->output[0];
+    const char *output = operation->node->output[operation->output];
     int value = onnx_value_add(loader, output, ONNX_COMPUTED, error);
     int tensor;
 
@@ -253,6 +253,39 @@ int onnx_emit(const struct onnx_operation *operation, struct node *node, VbpErro
     return VBP_OK;
 }
 
+/* The node and its two inputs. */
+static int number_node(const struct onnx_operation *operation, enum binary function, int a,
+                       float number, struct node *node, int *inputs, VbpError *error)
+{
+    const struct shape scalar = {.rank = 0};
+
+    inputs[0] = a;
+    inputs[1] = graph_add_constant(operation->loader->graph, NULL, &scalar, &number, error);
+    *node =
+        (struct node){.kind = NODE_BINARY, .inputs = inputs, .input_count = 2, .binary = function};
+    return inputs[1];
+}
+
+int onnx_emit_number_part(const struct onnx_operation *operation, enum binary function, int a,
+                          float number, VbpError *error)
+{
+    struct node node;
+    int inputs[2];
+    int result = number_node(operation, function, a, number, &node, inputs, error);
+
+    return result < 0 ? result : onnx_emit_part(operation, &node, error);
+}
+
+int onnx_emit_number(const struct onnx_operation *operation, enum binary function, int a,
+                     float number, VbpError *error)
+{
+    struct node node;
+    int inputs[2];
+    int result = number_node(operation, function, a, number, &node, inputs, error);
+
+    return result < 0 ? result : onnx_emit(operation, &node, error);
+}
+
 int onnx_emit_view(const struct onnx_operation *operation, int value, const struct shape *shape,
                    VbpError *error)
 {
@@ -261,7 +294,8 @@ int onnx_emit_view(const struct onnx_operation *operation, int value, const stru
     bool integer = loader->values[value].integer;
     int64_t count = loader->values[value].count;
     struct shape copy = *shape;
-    int view = onnx_value_add(loader, operation->node->output[0], ONNX_CONSTANT, error);
+    const char *output = operation->node->output[operation->output];
+    int view = onnx_value_add(loader, output, ONNX_CONSTANT, error);
 
     if (view < 0) {
         error_prefix(error, "node '%s' (%s): ", operation->name, operation->kind);
@@ -277,8 +311,8 @@ int onnx_emit_view(const struct onnx_operation *operation, int value, const stru
 int onnx_emit_constant(const struct onnx_operation *operation, const struct shape *shape,
                        float *floats, int64_t *whole, VbpError *error)
 {
-    int result = onnx_value_add_constant(operation->loader, operation->node->output[0], shape,
-                                         floats, whole, error);
+    const char *output = operation->node->output[operation->output];
+    int result = onnx_value_add_constant(operation->loader, output, shape, floats, whole, error);
 
     return result < 0 ? error_prefix(error, "node '%s' (%s): ", operation->name, operation->kind)
                       : VBP_OK;

@@ -5,9 +5,35 @@
 #include <math.h>
 #include <string.h>
 
-/* Emits a NODE_PAD, or nothing but another name where nothing is added or cut. */
-static int emit_pad(const struct onnx_operation *operation, struct node *node, int rank,
-                    VbpError *error)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- Attributes ----------------------------------------------------------------------------- */
+
+/* Need not end with a 0. */
+struct text {
+    const char *data;
+    size_t length;
+};
+
+static bool text_is(struct text text, const char *wanted)
+{
+    return text.length == strlen(wanted) && memcmp(text.data, wanted, text.length) == 0;
+}
+
+/* The text of an attribute, or `otherwise`. */
+static struct text text_of(const struct onnx_operation *operation, const char *name,
+                           const char *otherwise)
+{
+    const Onnx__AttributeProto *attribute = onnx_attribute(operation, name);
+
+    return attribute ? (struct text){(const char *)attribute->s.data, attribute->s.len}
+                     : (struct text){otherwise, strlen(otherwise)};
+}
+
+/* ---- Borders -------------------------------------------------------------------------------- */
+
+int onnx_emit_pad(const struct onnx_operation *operation, struct node *node, int rank,
+                  VbpError *error)
 {
     bool nothing = true;
     int tensor;
@@ -21,16 +47,6 @@ static int emit_pad(const struct onnx_operation *operation, struct node *node, i
         return tensor;
     node->inputs = &tensor;
     return onnx_emit(operation, node, error);
-}
-
-static bool attribute_is(const struct onnx_operation *operation, const char *name, const char *text,
-                         bool otherwise)
-{
-    const Onnx__AttributeProto *attribute = onnx_attribute(operation, name);
-
-    if (!attribute)
-        return otherwise;
-    return attribute->s.len == strlen(text) && memcmp(attribute->s.data, text, strlen(text)) == 0;
 }
 
 /* What stands around the picture has to be zeros. */
@@ -61,9 +77,9 @@ static int check_pad_value(const struct onnx_operation *operation, VbpError *err
 int onnx_pad(const struct onnx_operation *operation, VbpError *error)
 {
     struct node node = {.kind = NODE_PAD, .input_count = 1};
-    const int64_t *pads = NULL;
+    const int64_t *pads = NULL, *axes = NULL;
     struct shape shape;
-    int64_t count = 0;
+    int64_t count = 0, axis_count;
     bool nothing = true;
     int result;
 
@@ -79,99 +95,182 @@ int onnx_pad(const struct onnx_operation *operation, VbpError *error)
         nothing = nothing && pads[i] == 0;
     if (nothing)
         return onnx_identity(operation, error);
-    if (onnx_has_input(operation, 3))
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "a choice of axes is not supported");
-    if (!attribute_is(operation, "mode", "constant", true))
+    if (!text_is(text_of(operation, "mode", "constant"), "constant"))
         return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
                            "padding with anything but zeros is not supported");
-    if (count != 2 * shape.rank)
-        return onnx_refuse(operation, error, VBP_ERROR_FORMAT,
-                           "%lld paddings of a tensor of rank %d", (long long)count, shape.rank);
-    result = check_pad_value(operation, error);
-    for (int i = 0; i < shape.rank && result == VBP_OK; i++) {
-        node.pad.begin[i] = pads[i];
-        node.pad.end[i] = pads[shape.rank + i];
+    axis_count = shape.rank;
+    if (onnx_has_input(operation, 3))
+        result = onnx_input_integers(operation, 3, "list of axes", &axes, &axis_count, error);
+    if (result == VBP_OK && count != 2 * axis_count)
+        result = onnx_refuse(operation, error, VBP_ERROR_FORMAT, "%lld paddings of %lld axes",
+                             (long long)count, (long long)axis_count);
+    if (result == VBP_OK)
+        result = check_pad_value(operation, error);
+    for (int64_t i = 0; i < axis_count && result == VBP_OK; i++) {
+        int axis = 0;
+
+        result = onnx_axis(operation, axes ? axes[i] : i, shape.rank, &axis, error);
+        node.pad.begin[axis] = pads[i];
+        node.pad.end[axis] = pads[axis_count + i];
     }
-    return result == VBP_OK ? emit_pad(operation, &node, shape.rank, error) : result;
+    return result == VBP_OK ? onnx_emit_pad(operation, &node, shape.rank, error) : result;
 }
 
-/* The lists of a Slice: starts, ends, axes, steps; *count entries in each that is there. */
-static int read_slice(const struct onnx_operation *operation, const int64_t *lists[4],
-                      int64_t *count, VbpError *error)
+/* ---- Other sizes ---------------------------------------------------------------------------- */
+
+static int refuse_text(const struct onnx_operation *operation, const char *name, struct text text,
+                       VbpError *error)
 {
-    static const char *const names[] = {"starts", "ends", "axes", "steps"};
+    return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED, "%s '%.*s' is not supported", name,
+                       (int)(text.length < 40 ? text.length : 40), text.data ? text.data : "");
+}
 
-    for (size_t i = 0; i < 4; i++) {
-        int64_t own = 0;
-        int result = VBP_OK;
+/* What a Resize does, by the names of its attributes. Up to opset 10 it had but `mode`. */
+static int read_interpolation(const struct onnx_operation *operation,
+                              struct interpolation *interpolation, VbpError *error)
+{
+    static const struct {
+        const char *name;
+        enum interpolate_grid grid;
+    } grids[] = {{"half_pixel", GRID_CENTRES},         {"half_pixel_symmetric", GRID_CENTRES},
+                 {"pytorch_half_pixel", GRID_CENTRES}, {"asymmetric", GRID_FIRST},
+                 {"align_corners", GRID_ENDS},         {"tf_half_pixel_for_nn", GRID_CENTRES}};
+    static const struct {
+        const char *name;
+        enum interpolate_function function;
+    } functions[] = {{"round_prefer_floor", INTERPOLATE_ROUND_DOWN},
+                     {"round_prefer_ceil", INTERPOLATE_ROUND_UP},
+                     {"floor", INTERPOLATE_FLOOR},
+                     {"ceil", INTERPOLATE_CEILING}};
+    bool old = operation->loader->opset < 11;
+    struct text mode = text_of(operation, "mode", "nearest");
+    struct text grid =
+        text_of(operation, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+    struct text nearest = text_of(operation, "nearest_mode", old ? "floor" : "round_prefer_floor");
+    size_t i;
 
-        lists[i] = NULL;
-        if (operation->loader->opset < 10)
-            result = onnx_attribute_integers(operation, names[i], &lists[i], &own, error);
-        else if (onnx_has_input(operation, i + 1))
-            result = onnx_input_integers(operation, i + 1, names[i], &lists[i], &own, error);
-        if (result != VBP_OK)
-            return result;
-        if (i == 0)
-            *count = own;
-        if ((i < 2 && !lists[i]) || (lists[i] && own != *count))
-            return onnx_refuse(operation, error, VBP_ERROR_FORMAT,
-                               "its lists of starts, ends, axes and steps do not go together");
+    for (i = 0; i < COUNT(grids) && !text_is(grid, grids[i].name); i++)
+        continue;
+    if (i == COUNT(grids))
+        return refuse_text(operation, "coordinate_transformation_mode", grid, error);
+    interpolation->grid = grids[i].grid;
+    interpolation->function = INTERPOLATE_LINEAR;
+    if (text_is(mode, "linear") || text_is(mode, "bilinear"))
+        return VBP_OK;
+    if (!text_is(mode, "nearest"))
+        return refuse_text(operation, "mode", mode, error);
+    /* What TensorFlow's half pixels for the nearest cell leave out in the end, rounding puts in. */
+    if (text_is(grid, "tf_half_pixel_for_nn") && text_is(nearest, "floor"))
+        nearest = (struct text){"round_prefer_ceil", 17};
+    else if (text_is(grid, "tf_half_pixel_for_nn"))
+        return refuse_text(operation, "nearest_mode", nearest, error);
+    for (i = 0; i < COUNT(functions) && !text_is(nearest, functions[i].name); i++)
+        continue;
+    if (i == COUNT(functions))
+        return refuse_text(operation, "nearest_mode", nearest, error);
+    interpolation->function = functions[i].function;
+    return VBP_OK;
+}
+
+/* The one cell that PyTorch makes of many is the first one, not that in the middle. */
+static int check_single(const struct onnx_operation *operation, const struct shape *shape,
+                        const int *size, VbpError *error)
+{
+    struct text grid = text_of(operation, "coordinate_transformation_mode", "");
+
+    for (int i = 0; i < 2 && text_is(grid, "pytorch_half_pixel"); i++) {
+        if (size[i] == 1 && shape->extent[2 + i] != 1)
+            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                               "making a single cell by pytorch_half_pixel is not supported");
     }
     return VBP_OK;
 }
 
-int onnx_cut(const struct onnx_operation *operation, VbpError *error)
+/* Whether it repeats each cell as often as the others: whole factors, rounded that way. */
+static bool repeats_cells(struct interpolation interpolation, const struct shape *shape,
+                          const int *size)
 {
-    struct node node = {.kind = NODE_PAD, .input_count = 1};
-    const int64_t *lists[4];
-    struct shape shape;
-    int64_t count = 0;
-    int result = onnx_input_shape(operation, 0, &shape, error);
+    for (int i = 0; i < 2; i++) {
+        int64_t extent = shape->extent[2 + i], factor = size[i] / extent;
+        bool rounds = interpolation.function == INTERPOLATE_ROUND_DOWN ||
+                      interpolation.function == INTERPOLATE_ROUND_UP;
 
-    if (result == VBP_OK)
-        result = read_slice(operation, lists, &count, error);
-    for (int64_t i = 0; i < count && result == VBP_OK; i++) {
-        int64_t start = lists[0][i], end = lists[1][i], extent;
-        int axis;
-
-        result = onnx_axis(operation, lists[2] ? lists[2][i] : i, shape.rank, &axis, error);
-        if (result != VBP_OK)
-            break;
-        extent = shape.extent[axis];
-        if (lists[3] && lists[3][i] != 1)
-            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                               "a step of %lld is not supported", (long long)lists[3][i]);
-        start = start < 0 ? start + extent : start;
-        end = end < 0 ? end + extent : end;
-        start = start < 0 ? 0 : start > extent ? extent : start;
-        end = end < start ? start : end > extent ? extent : end;
-        node.pad.begin[axis] = -start;
-        node.pad.end[axis] = end - extent;
+        if (size[i] % extent != 0 || factor > 64)
+            return false;
+        if (factor == 1)
+            continue;
+        if (!(interpolation.grid == GRID_CENTRES && rounds) &&
+            !(interpolation.grid == GRID_FIRST && interpolation.function == INTERPOLATE_FLOOR) &&
+            !(interpolation.grid == GRID_FIRST && factor == 2 &&
+              interpolation.function == INTERPOLATE_ROUND_DOWN))
+            return false;
     }
-    return result == VBP_OK ? emit_pad(operation, &node, shape.rank, error) : result;
+    return true;
 }
 
-/* Nothing but repeating cells: what Keras' UpSampling2D is, and PyTorch's nearest Upsample. */
+static int emit_resize(const struct onnx_operation *operation, struct interpolation interpolation,
+                       const struct shape *shape, const int *size, VbpError *error)
+{
+    struct node node = {.kind = NODE_RESIZE,
+                        .input_count = 1,
+                        .resize = {.size = {size[0], size[1]}, .interpolation = interpolation}};
+    int tensor = onnx_input_tensor(operation, 0, error);
+
+    if (tensor < 0)
+        return tensor;
+    if (repeats_cells(interpolation, shape, size)) {
+        node.kind = NODE_UPSAMPLE;
+        node.upsample.factor[0] = (int)(size[0] / shape->extent[2]);
+        node.upsample.factor[1] = (int)(size[1] / shape->extent[3]);
+    }
+    node.inputs = &tensor;
+    return onnx_emit(operation, &node, error);
+}
+
+/* Extents, or factors of them, of all axes, as the size of a picture. */
+static int read_size(const struct onnx_operation *operation, const struct shape *shape,
+                     const int64_t *sizes, const float *scales, int64_t count, int *size,
+                     VbpError *error)
+{
+    if (count != 4 || shape->rank != 4)
+        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                           "only pictures of rank 4 are supported");
+    for (int i = 0; i < 4; i++) {
+        double wanted = sizes ? (double)sizes[i] : (double)scales[i] * (double)shape->extent[i];
+        double whole = nearbyint(wanted);
+
+        /* Runtimes take the factor for the places of the cells, not what came of it. */
+        if (!(whole >= 1 && whole <= 65536) || fabs(wanted - whole) > 1e-3 ||
+            (i < 2 && whole != (double)shape->extent[i]))
+            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
+                               "making %lld cells %g along axis %d is not supported",
+                               (long long)shape->extent[i], wanted, i);
+        if (i >= 2)
+            size[i - 2] = (int)whole;
+    }
+    return VBP_OK;
+}
+
 int onnx_resize(const struct onnx_operation *operation, VbpError *error)
 {
     struct onnx_loader *loader = operation->loader;
-    struct node node = {.kind = NODE_UPSAMPLE, .input_count = 1};
+    struct interpolation interpolation;
+    bool antialias = false;
     const int64_t *sizes = NULL;
     const float *scales = NULL;
     struct shape shape;
     int64_t count = 0;
-    int tensor, result = onnx_input_shape(operation, 0, &shape, error);
+    int size[2];
+    int result = onnx_input_shape(operation, 0, &shape, error);
 
+    if (result == VBP_OK)
+        result = read_interpolation(operation, &interpolation, error);
+    if (result == VBP_OK)
+        result = onnx_attribute_flag(operation, "antialias", &antialias, error);
+    if (result == VBP_OK && antialias)
+        result = onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED, "antialias is not supported");
     if (result != VBP_OK)
         return result;
-    if (!attribute_is(operation, "mode", "nearest", true) ||
-        !(attribute_is(operation, "coordinate_transformation_mode", "asymmetric", false) ||
-          loader->opset < 11) ||
-        !(attribute_is(operation, "nearest_mode", "floor", false) || loader->opset < 11))
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "only mode nearest, asymmetric, with floor is supported");
     if (onnx_has_input(operation, 3)) {
         result = onnx_input_integers(operation, 3, "list of sizes", &sizes, &count, error);
     } else {
@@ -182,30 +281,38 @@ int onnx_resize(const struct onnx_operation *operation, VbpError *error)
             return index < 0 ? index : (int)error->status;
         count = loader->values[index].count;
     }
-    if (result == VBP_OK && (count != 4 || shape.rank != 4))
-        result = onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                             "only pictures of rank 4 are supported");
-    if (result != VBP_OK)
-        return result;
-    for (int i = 0; i < 4; i++) {
-        double factor = sizes ? (double)sizes[i] / (double)shape.extent[i] : (double)scales[i];
-
-        if (!(factor >= 1 && factor <= 64) || factor != floor(factor) || (i < 2 && factor != 1))
-            return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                               "a factor of %g along axis %d is not supported", factor, i);
-        if (i >= 2)
-            node.upsample.factor[i - 2] = (int)factor;
-    }
-    tensor = onnx_input_tensor(operation, 0, error);
-    if (tensor < 0)
-        return tensor;
-    node.inputs = &tensor;
-    return onnx_emit(operation, &node, error);
+    if (result == VBP_OK)
+        result = read_size(operation, &shape, sizes, scales, count, size, error);
+    if (result == VBP_OK)
+        result = check_single(operation, &shape, size, error);
+    return result == VBP_OK ? emit_resize(operation, interpolation, &shape, size, error) : result;
 }
 
-int onnx_softmax(const struct onnx_operation *operation, VbpError *error)
+/* What Resize was called before opset 10. */
+int onnx_upsample(const struct onnx_operation *operation, VbpError *error)
 {
-    struct node node = {.kind = NODE_SOFTMAX, .input_count = 1};
+    const Onnx__AttributeProto *attribute = onnx_attribute(operation, "scales");
+    struct interpolation interpolation;
+    struct shape shape;
+    int size[2];
+    int result;
+
+    if (!attribute || onnx_has_input(operation, 1))
+        return onnx_resize(operation, error);
+    result = onnx_input_shape(operation, 0, &shape, error);
+    if (result == VBP_OK)
+        result = read_interpolation(operation, &interpolation, error);
+    if (result == VBP_OK)
+        result = read_size(operation, &shape, NULL, attribute->floats, (int64_t)attribute->n_floats,
+                           size, error);
+    return result == VBP_OK ? emit_resize(operation, interpolation, &shape, size, error) : result;
+}
+
+/* ---- All of a picture ----------------------------------------------------------------------- */
+
+static int emit_softmax(const struct onnx_operation *operation, bool logarithm, VbpError *error)
+{
+    struct node node = {.kind = NODE_SOFTMAX, .input_count = 1, .softmax.logarithm = logarithm};
     bool old = operation->loader->opset < 13;
     int64_t wanted = old ? 1 : -1;
     struct shape shape;
@@ -228,6 +335,16 @@ int onnx_softmax(const struct onnx_operation *operation, VbpError *error)
         return tensor;
     node.inputs = &tensor;
     return onnx_emit(operation, &node, error);
+}
+
+int onnx_softmax(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_softmax(operation, false, error);
+}
+
+int onnx_log_softmax(const struct onnx_operation *operation, VbpError *error)
+{
+    return emit_softmax(operation, true, error);
 }
 
 int onnx_instance_normalization(const struct onnx_operation *operation, VbpError *error)

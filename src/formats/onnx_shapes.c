@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-/* Constants a Gather on computed data may be turned into: a matrix that selects. */
-#define SELECTION_MAX_ELEMENTS 1000000
-
 /* ---- Constants ------------------------------------------------------------------------------ */
 
 static int constant_list(const struct onnx_operation *operation, int rank, size_t count,
@@ -262,51 +259,17 @@ int onnx_unsqueeze(const struct onnx_operation *operation, VbpError *error)
 static int fold_transpose(const struct onnx_operation *operation, int value, const int *permutation,
                           VbpError *error)
 {
-    struct onnx_loader *loader = operation->loader;
-    const struct shape input = loader->values[value].shape;
-    bool integer = loader->values[value].integer;
-    int64_t count = loader->values[value].count;
-    int64_t stride[SHAPE_MAX_RANK], position[SHAPE_MAX_RANK] = {0};
+    const struct shape input = operation->loader->values[value].shape;
     struct shape shape = {.rank = input.rank};
-    const float *floats = NULL;
-    const int64_t *whole = NULL;
-    float *float_result = NULL;
-    int64_t *whole_result = NULL;
-    int64_t offset = 0;
-    int result = onnx_spend(loader, integer ? 2 * count : count, error);
+    int64_t stride[SHAPE_MAX_RANK];
 
-    if (result != VBP_OK)
-        return result;
-    if (integer)
-        whole = onnx_value_integers(loader, value);
-    else if (!(floats = onnx_value_floats(loader, value, error)))
-        return error->status;
     for (int i = 0; i < input.rank; i++) {
         shape.extent[i] = input.extent[permutation[i]];
         stride[i] = 1;
         for (int j = permutation[i] + 1; j < input.rank; j++)
             stride[i] *= input.extent[j];
     }
-    if (integer)
-        whole_result = memory_array((size_t)count, sizeof(*whole_result));
-    else
-        float_result = memory_array((size_t)count, sizeof(*float_result));
-    if (!whole_result && !float_result)
-        return error_out_of_memory(error);
-    for (int64_t i = 0; i < count; i++) {
-        if (integer)
-            whole_result[i] = whole[offset];
-        else
-            float_result[i] = floats[offset];
-        for (int axis = shape.rank - 1; axis >= 0; axis--) {
-            offset += stride[axis];
-            if (++position[axis] < shape.extent[axis])
-                break;
-            offset -= stride[axis] * position[axis];
-            position[axis] = 0;
-        }
-    }
-    return onnx_emit_constant(operation, &shape, float_result, whole_result, error);
+    return onnx_fold_strided(operation, value, &shape, 0, stride, error);
 }
 
 int onnx_transpose(const struct onnx_operation *operation, VbpError *error)
@@ -345,44 +308,7 @@ int onnx_transpose(const struct onnx_operation *operation, VbpError *error)
     return onnx_emit(operation, &node, error);
 }
 
-/* ---- Joining and selecting ------------------------------------------------------------------ */
-
-/* Joins constants of rank 1, which is what exporters do to shapes. */
-static int fold_concat(const struct onnx_operation *operation, VbpError *error)
-{
-    struct onnx_loader *loader = operation->loader;
-    struct shape shape = {.rank = 1};
-    int64_t *joined;
-    int64_t total = 0;
-    int result = VBP_OK;
-
-    for (size_t i = 0; i < operation->node->n_input; i++) {
-        const int64_t *elements;
-        int64_t count;
-
-        result = onnx_input_integers(operation, i, "input", &elements, &count, error);
-        if (result != VBP_OK)
-            return result;
-        total += count;
-    }
-    result = onnx_spend(loader, 2 * total, error);
-    if (result != VBP_OK)
-        return result;
-    joined = memory_array((size_t)total, sizeof(*joined));
-    if (!joined)
-        return error_out_of_memory(error);
-    for (size_t i = 0; i < operation->node->n_input; i++) {
-        const int64_t *elements;
-        int64_t count;
-
-        if (onnx_input_integers(operation, i, "input", &elements, &count, error) != VBP_OK)
-            break;
-        if (count)
-            memcpy(joined + shape.extent[0], elements, (size_t)count * sizeof(*joined));
-        shape.extent[0] += count;
-    }
-    return onnx_emit_constant(operation, &shape, NULL, joined, error);
-}
+/* ---- Joining -------------------------------------------------------------------------------- */
 
 int onnx_concat(const struct onnx_operation *operation, VbpError *error)
 {
@@ -401,7 +327,7 @@ int onnx_concat(const struct onnx_operation *operation, VbpError *error)
     if (result != VBP_OK)
         return result;
     if (onnx_all_constant(operation))
-        return fold_concat(operation, error);
+        return onnx_fold_concat(operation, node.concat.axis, error);
     node.inputs = memory_array((size_t)node.input_count, sizeof(*node.inputs));
     if (!node.inputs)
         return error_out_of_memory(error);
@@ -413,156 +339,4 @@ int onnx_concat(const struct onnx_operation *operation, VbpError *error)
         result = onnx_emit(operation, &node, error);
     free(node.inputs);
     return result;
-}
-
-/* Selects single elements of a constant list of integers. */
-static int fold_gather(const struct onnx_operation *operation, const int64_t *indices,
-                       int64_t count, int rank, VbpError *error)
-{
-    const int64_t *elements;
-    int64_t length;
-    int64_t *selected;
-    struct shape shape = {.rank = rank, .extent = {count}};
-    int result = onnx_input_integers(operation, 0, "input", &elements, &length, error);
-
-    if (result == VBP_OK)
-        result = onnx_spend(operation->loader, 2 * count, error);
-    if (result != VBP_OK)
-        return result;
-    selected = memory_array((size_t)count, sizeof(*selected));
-    if (!selected)
-        return error_out_of_memory(error);
-    for (int64_t i = 0; i < count; i++) {
-        if (indices[i] < -length || indices[i] >= length) {
-            free(selected);
-            return onnx_refuse(operation, error, VBP_ERROR_FORMAT, "index %lld of %lld elements",
-                               (long long)indices[i], (long long)length);
-        }
-        selected[i] = elements[indices[i] < 0 ? indices[i] + length : indices[i]];
-    }
-    return onnx_emit_constant(operation, &shape, NULL, selected, error);
-}
-
-/*
- * Constant indices along the last axis of a computed tensor: a dense layer whose weights are rows
- * of zeros with a single one, which copies the elements exactly.
- */
-static int emit_selection(const struct onnx_operation *operation, const int64_t *indices,
-                          int64_t count, int rank, VbpError *error)
-{
-    struct onnx_loader *loader = operation->loader;
-    struct node dense = {.kind = NODE_DENSE, .input_count = 2};
-    struct node flat = {.kind = NODE_RESHAPE, .input_count = 1};
-    struct shape input, shape = {.rank = 2};
-    float *weights;
-    int inputs[2];
-    int part;
-    int result = onnx_input_shape(operation, 0, &input, error);
-
-    if (result != VBP_OK)
-        return result;
-    shape.extent[0] = count;
-    shape.extent[1] = input.extent[input.rank - 1];
-    if (count < 1 || count > SELECTION_MAX_ELEMENTS / shape.extent[1])
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "selecting %lld of %lld elements is not supported", (long long)count,
-                           (long long)shape.extent[1]);
-    inputs[0] = onnx_input_tensor(operation, 0, error);
-    if (inputs[0] < 0)
-        return inputs[0];
-    result = onnx_spend(loader, count * shape.extent[1], error);
-    if (result != VBP_OK)
-        return result;
-    weights = memory_array((size_t)(count * shape.extent[1]), sizeof(*weights));
-    if (!weights)
-        return error_out_of_memory(error);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t index = indices[i] < 0 ? indices[i] + shape.extent[1] : indices[i];
-
-        if (index < 0 || index >= shape.extent[1]) {
-            free(weights);
-            return onnx_refuse(operation, error, VBP_ERROR_FORMAT, "index %lld of %lld elements",
-                               (long long)indices[i], (long long)shape.extent[1]);
-        }
-        weights[i * shape.extent[1] + index] = 1;
-    }
-    inputs[1] = graph_add_constant(loader->graph, NULL, &shape, weights, error);
-    free(weights);
-    if (inputs[1] < 0)
-        return inputs[1];
-    dense.inputs = inputs;
-    if (rank == 1)
-        return onnx_emit(operation, &dense, error);
-    /* A single index, not a list of them: its axis vanishes. */
-    part = onnx_emit_part(operation, &dense, error);
-    if (part < 0)
-        return part;
-    flat.inputs = &part;
-    flat.reshape.shape = input;
-    flat.reshape.shape.rank--;
-    return onnx_emit(operation, &flat, error);
-}
-
-int onnx_gather(const struct onnx_operation *operation, VbpError *error)
-{
-    const int64_t *indices = NULL;
-    int64_t count = 0, wanted = 0;
-    struct shape input, shape;
-    int axis = 0;
-    int result = onnx_input_shape(operation, 0, &input, error);
-
-    if (result == VBP_OK)
-        result = onnx_attribute_integer(operation, "axis", &wanted, error);
-    if (result == VBP_OK)
-        result = onnx_axis(operation, wanted, input.rank, &axis, error);
-    if (result == VBP_OK)
-        result = onnx_input_integers(operation, 1, "list of indices", &indices, &count, error);
-    if (result == VBP_OK)
-        result = onnx_input_shape(operation, 1, &shape, error);
-    if (result != VBP_OK)
-        return result;
-    if (onnx_all_constant(operation))
-        return fold_gather(operation, indices, count, shape.rank, error);
-    if (axis != input.rank - 1)
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "only selecting along the last axis is supported");
-    return emit_selection(operation, indices, count, shape.rank, error);
-}
-
-/* Slices of constant lists of integers; the starts, ends, axes and steps have one entry each. */
-int onnx_slice(const struct onnx_operation *operation, VbpError *error)
-{
-    static const char *const names[] = {"", "starts", "ends", "axes", "steps"};
-    int64_t setting[5] = {0, 0, 0, 0, 1};
-    const int64_t *elements = NULL;
-    int64_t length = 0, start, end;
-    int result;
-
-    if (!onnx_has_input(operation, 0) || !onnx_all_constant(operation))
-        return onnx_cut(operation, error);
-    result = onnx_input_integers(operation, 0, "input", &elements, &length, error);
-    for (size_t i = 1; i < 5 && result == VBP_OK; i++) {
-        const int64_t *list = NULL;
-        int64_t count = 0;
-
-        if (operation->loader->opset < 10)
-            result = onnx_attribute_integers(operation, names[i], &list, &count, error);
-        else if (onnx_has_input(operation, i))
-            result = onnx_input_integers(operation, i, names[i], &list, &count, error);
-        if (result == VBP_OK && list && count == 1)
-            setting[i] = list[0];
-        else if (result == VBP_OK && (list || i < 3))
-            result = onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED, "%s has to be one number",
-                                 names[i]);
-    }
-    if (result != VBP_OK)
-        return result;
-    if ((setting[3] != 0 && setting[3] != -1) || setting[4] != 1)
-        return onnx_refuse(operation, error, VBP_ERROR_UNSUPPORTED,
-                           "only slices of lists with step 1 are supported");
-    start = setting[1] < 0 ? setting[1] + length : setting[1];
-    end = setting[2] < 0 ? setting[2] + length : setting[2];
-    start = start < 0 ? 0 : start > length ? length : start;
-    end = end < start ? start : end > length ? length : end;
-    return constant_list(operation, 1, (size_t)(end - start), NULL, elements + start, error);
 }

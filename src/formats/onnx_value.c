@@ -7,19 +7,18 @@
 int64_t onnx_shape_count(const struct shape *shape)
 {
     int64_t count = 1;
+    bool empty = false;
 
+    /* Beside an axis of 0 the others are bounded too: strides are made of them. */
     for (int i = 0; i < shape->rank; i++) {
-        if (shape->extent[i] < 0)
+        if (shape->extent[i] < 0 || shape->extent[i] > TENSOR_MAX_ELEMENTS / count)
             return -1;
         if (shape->extent[i] == 0)
-            return 0;
+            empty = true;
+        else
+            count *= shape->extent[i];
     }
-    for (int i = 0; i < shape->rank; i++) {
-        if (shape->extent[i] > TENSOR_MAX_ELEMENTS / count)
-            return -1;
-        count *= shape->extent[i];
-    }
-    return count;
+    return empty ? 0 : count;
 }
 
 int onnx_spend(struct onnx_loader *loader, int64_t elements, VbpError *error)

@@ -78,6 +78,16 @@ static void put_convolution(struct onnx_writer *writer, const struct node *node)
     onnx_put_integer(writer, file_node, "group", node->convolution.groups);
 }
 
+static void put_convolution_transpose(struct onnx_writer *writer, const struct node *node)
+{
+    const int64_t extra[2] = {node->convolution.extra[0], node->convolution.extra[1]};
+    Onnx__NodeProto *file_node = put_same(writer, node, "ConvTranspose");
+
+    put_window(writer, file_node, &node->convolution.window, true);
+    onnx_put_integer(writer, file_node, "group", node->convolution.groups);
+    onnx_put_integers(writer, file_node, "output_padding", 2, extra);
+}
+
 static void put_pool(struct onnx_writer *writer, const struct node *node)
 {
     bool average = node->kind == NODE_AVERAGE_POOL;
@@ -294,6 +304,29 @@ static void put_upsample(struct onnx_writer *writer, const struct node *node)
     onnx_put_text(writer, file_node, "nearest_mode", "floor");
 }
 
+static void put_resize(struct onnx_writer *writer, const struct node *node)
+{
+    static const char *const grids[] = {
+        [GRID_CENTRES] = "half_pixel", [GRID_FIRST] = "asymmetric", [GRID_ENDS] = "align_corners"};
+    static const char *const functions[] = {[INTERPOLATE_FLOOR] = "floor",
+                                            [INTERPOLATE_CEILING] = "ceil",
+                                            [INTERPOLATE_ROUND_DOWN] = "round_prefer_floor",
+                                            [INTERPOLATE_ROUND_UP] = "round_prefer_ceil"};
+    const struct interpolation *interpolation = &node->resize.interpolation;
+    const struct shape *shape = &writer->graph->tensors[node->output].shape;
+    const char *output = onnx_tensor_name(writer, node->output);
+    /* The second and third input, regions and factors, are left out. */
+    const char *const inputs[4] = {onnx_tensor_name(writer, node->inputs[0]), "", "",
+                                   onnx_put_whole(writer, output, "sizes", 4, shape->extent)};
+    Onnx__NodeProto *file_node = onnx_put_node(writer, "Resize", node->name, 4, inputs, output);
+    bool linear = interpolation->function == INTERPOLATE_LINEAR;
+
+    onnx_put_text(writer, file_node, "mode", linear ? "linear" : "nearest");
+    onnx_put_text(writer, file_node, "coordinate_transformation_mode", grids[interpolation->grid]);
+    if (!linear)
+        onnx_put_text(writer, file_node, "nearest_mode", functions[interpolation->function]);
+}
+
 /* ---- All kinds ------------------------------------------------------------------------------ */
 
 static const char *binary_operator(enum binary function)
@@ -358,7 +391,15 @@ int onnx_put_graph_node(struct onnx_writer *writer, const struct node *node, Vbp
         put_upsample(writer, node);
         return VBP_OK;
     case NODE_SOFTMAX:
-        onnx_put_integer(writer, put_same(writer, node, "Softmax"), "axis", node->softmax.axis);
+        onnx_put_integer(writer,
+                         put_same(writer, node, node->softmax.logarithm ? "LogSoftmax" : "Softmax"),
+                         "axis", node->softmax.axis);
+        return VBP_OK;
+    case NODE_CONVOLUTION_TRANSPOSE:
+        put_convolution_transpose(writer, node);
+        return VBP_OK;
+    case NODE_RESIZE:
+        put_resize(writer, node);
         return VBP_OK;
     case NODE_INSTANCE_NORM:
         onnx_put_float(writer, put_same(writer, node, "InstanceNormalization"), "epsilon",

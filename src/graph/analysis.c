@@ -1,6 +1,7 @@
 #include "graph/analysis.h"
 
 #include "base/memory.h"
+#include "graph/gates.h"
 
 static const struct axes axes_nchw = {1, 2, 3};
 
@@ -99,7 +100,8 @@ static bool hand_on_axes(struct graph *graph, const bool *pictureless, const str
     bool changed = false;
 
     if (node->kind == NODE_CONVOLUTION || node->kind == NODE_MAX_POOL ||
-        node->kind == NODE_AVERAGE_POOL || node->kind == NODE_UPSAMPLE) {
+        node->kind == NODE_AVERAGE_POOL || node->kind == NODE_UPSAMPLE ||
+        node->kind == NODE_CONVOLUTION_TRANSPOSE || node->kind == NODE_RESIZE) {
         changed |= give_axes(input, pictureless, graph, axes_nchw);
         changed |= give_axes(output, pictureless, graph, axes_nchw);
     } else if (node->kind == NODE_GLOBAL_AVERAGE_POOL) {
@@ -164,16 +166,28 @@ int analyse_axes(struct graph *graph, VbpError *error)
 
 int analyse_levels(struct graph *graph, VbpError *error)
 {
+    bool *product = memory_array((size_t)graph->node_count, sizeof(bool));
+    bool *inside = memory_array((size_t)graph->tensor_count, sizeof(bool));
+
     free(graph->levels);
     graph->level_count = 0;
     graph->levels = memory_array((size_t)graph->node_count, sizeof(int));
-    if (!graph->levels)
+    if (!graph->levels || !product || !inside) {
+        free(product);
+        free(inside);
         return error_out_of_memory(error);
+    }
+    for (int i = 0; i < graph->node_count; i++)
+        product[i] = gates_find(graph, &graph->nodes[i], inside);
     for (int i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
+        int output = node->output;
 
-        if (graph->tensors[node->output].axes.channel >= 0 && node_is_rectifier(node))
-            graph->levels[graph->level_count++] = node->output;
+        if (graph->tensors[output].axes.channel >= 0 &&
+            (product[i] || (node_is_rectifier(node) && !inside[output])))
+            graph->levels[graph->level_count++] = output;
     }
+    free(product);
+    free(inside);
     return VBP_OK;
 }

@@ -186,7 +186,7 @@ static struct bound bound_of_node(const struct graph *graph, const struct node *
     case NODE_CONCAT:
         return bound_of_concat(node, bounds);
     case NODE_SOFTMAX:
-        return constant_bound(1);
+        return node->softmax.logarithm ? unknown : constant_bound(1);
     case NODE_MAX_POOL:
     case NODE_AVERAGE_POOL:
     case NODE_GLOBAL_AVERAGE_POOL:
@@ -195,6 +195,7 @@ static struct bound bound_of_node(const struct graph *graph, const struct node *
     case NODE_IDENTITY:
     case NODE_PAD:
     case NODE_UPSAMPLE:
+    case NODE_RESIZE:
         return input;
     default:
         return unknown;

@@ -370,9 +370,13 @@ bool node_is_rectifier(const struct node *node)
 const char *node_kind_name(enum node_kind kind)
 {
     static const char *const names[NODE_KIND_COUNT] = {
-        "convolution",  "dense",       "batch norm", "affine",  "activation",   "max pool",
-        "average pool", "global pool", "binary",     "concat",  "reshape",      "transpose",
-        "identity",     "pad",         "upsample",   "softmax", "instance norm"};
+        "convolution",  "dense",         "batch norm",
+        "affine",       "activation",    "max pool",
+        "average pool", "global pool",   "binary",
+        "concat",       "reshape",       "transpose",
+        "identity",     "pad",           "upsample",
+        "softmax",      "instance norm", "transposed convolution",
+        "resize"};
 
     return (unsigned)kind < NODE_KIND_COUNT ? names[kind] : "unknown";
 }

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "kernels/activation.h"
 #include "kernels/elementwise.h"
+#include "kernels/interpolate.h"
 #include "kernels/window.h"
 
 #include <stdbool.h>
@@ -83,6 +84,9 @@ enum node_kind {
     NODE_UPSAMPLE,      /* data NCHW; each cell becomes a block of equal ones */
     NODE_SOFTMAX,       /* data */
     NODE_INSTANCE_NORM, /* data NC..., scale [C], shift [C]; each channel by its own statistics */
+    NODE_CONVOLUTION_TRANSPOSE, /* data NCHW, weights [in, out / groups, kh, kw], bias [out] or none
+                                 */
+    NODE_RESIZE,                /* data NCHW; of another height and width */
     NODE_KIND_COUNT
 };
 
@@ -97,6 +101,7 @@ struct node {
         struct {
             struct window window;
             int groups;
+            int extra[2]; /* transposed: rows and columns at the end that no window has to reach */
         } convolution;
         struct {
             float epsilon;
@@ -120,13 +125,21 @@ struct node {
         enum binary binary;
         struct {
             int axis;
-        } concat, softmax;
+        } concat;
+        struct {
+            int axis;
+            bool logarithm; /* of the result */
+        } softmax;
         struct {
             int64_t begin[SHAPE_MAX_RANK], end[SHAPE_MAX_RANK]; /* negative: cut off */
         } pad;
         struct {
             int factor[2]; /* height, width */
         } upsample;
+        struct {
+            int size[2]; /* height, width */
+            struct interpolation interpolation;
+        } resize;
         struct {
             struct shape shape; /* of the output */
         } reshape;

@@ -39,8 +39,7 @@ static int64_t window_outputs(const struct window *window, int axis, int64_t siz
     return outputs;
 }
 
-static int infer_window(const struct window *window, bool ceiling, const struct shape *input,
-                        struct shape *output, VbpError *error)
+static int check_window(const struct window *window, VbpError *error)
 {
     for (int axis = 0; axis < 2; axis++) {
         if (window->kernel[axis] < 1 || window->kernel[axis] > WINDOW_MAX ||
@@ -52,14 +51,24 @@ static int infer_window(const struct window *window, bool ceiling, const struct 
             window->pad_end[axis] < 0 || window->pad_end[axis] > WINDOW_MAX)
             return error_set(error, VBP_ERROR_UNSUPPORTED, "padding of %d and %d",
                              window->pad_begin[axis], window->pad_end[axis]);
-        output->extent[2 + axis] = window_outputs(window, axis, input->extent[2 + axis], ceiling);
-        if (output->extent[2 + axis] < 1)
-            return error_set(error, VBP_ERROR_FORMAT,
-                             "its window of %lld does not fit into the %s of %lld",
-                             (long long)window_span(window, axis), axis ? "width" : "height",
-                             (long long)input->extent[2 + axis]);
     }
     return VBP_OK;
+}
+
+static int infer_window(const struct window *window, bool ceiling, const struct shape *input,
+                        struct shape *output, VbpError *error)
+{
+    int result = check_window(window, error);
+
+    for (int axis = 0; axis < 2 && result == VBP_OK; axis++) {
+        output->extent[2 + axis] = window_outputs(window, axis, input->extent[2 + axis], ceiling);
+        if (output->extent[2 + axis] < 1)
+            result = error_set(error, VBP_ERROR_FORMAT,
+                               "its window of %lld does not fit into the %s of %lld",
+                               (long long)window_span(window, axis), axis ? "width" : "height",
+                               (long long)input->extent[2 + axis]);
+    }
+    return result;
 }
 
 /* Checks that an input is a constant of the given shape; rank -1: any. */
@@ -131,6 +140,59 @@ static int infer_convolution(const struct graph *graph, const struct node *node,
     *output = *input;
     output->extent[1] = weights->extent[0];
     return infer_window(window, false, input, output, error);
+}
+
+/* Output length along one axis of a transposed convolution; < 1 where nothing is left. */
+static int64_t transposed_outputs(const struct node *node, int axis, int64_t size)
+{
+    const struct window *window = &node->convolution.window;
+
+    return (size - 1) * window->stride[axis] + window_span(window, axis) - window->pad_begin[axis] -
+           window->pad_end[axis] + node->convolution.extra[axis];
+}
+
+static int infer_convolution_transpose(const struct graph *graph, const struct node *node,
+                                       struct shape *output, VbpError *error)
+{
+    const struct shape *input = &graph->tensors[node->inputs[0]].shape;
+    const struct window *window = &node->convolution.window;
+    const struct shape *weights;
+    int groups = node->convolution.groups;
+    int result = check_input_count(node, 2, 3, error);
+
+    if (result == VBP_OK)
+        result = check_constant(graph, node->inputs[1], 4, 0, "weights", error);
+    if (result == VBP_OK)
+        result = check_image(input, error);
+    if (result == VBP_OK)
+        result = check_window(window, error);
+    if (result != VBP_OK)
+        return result;
+    weights = &graph->tensors[node->inputs[1]].shape;
+    if (groups < 1 || weights->extent[0] != input->extent[1] || input->extent[1] % groups != 0 ||
+        weights->extent[2] != window->kernel[0] || weights->extent[3] != window->kernel[1] ||
+        groups > TENSOR_MAX_ELEMENTS / weights->extent[1]) {
+        char text[SHAPE_TEXT_SIZE];
+
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "its weights of %s do not go with %lld input channels in %d groups",
+                         shape_text(weights, text), (long long)input->extent[1], groups);
+    }
+    *output = *input;
+    output->extent[1] = weights->extent[1] * groups;
+    if (node->input_count == 3)
+        result = check_constant(graph, node->inputs[2], 1, output->extent[1], "biases", error);
+    for (int axis = 0; axis < 2 && result == VBP_OK; axis++) {
+        int extra = node->convolution.extra[axis];
+
+        output->extent[2 + axis] = transposed_outputs(node, axis, input->extent[2 + axis]);
+        if (extra < 0 || extra > WINDOW_MAX)
+            result = error_set(error, VBP_ERROR_UNSUPPORTED, "output padding of %d", extra);
+        else if (output->extent[2 + axis] < 1)
+            result = error_set(error, VBP_ERROR_FORMAT, "its padding leaves nothing of the %s",
+                               axis ? "width" : "height");
+    }
+    return result;
 }
 
 static int infer_dense(const struct graph *graph, const struct node *node, struct shape *output,
@@ -371,6 +433,22 @@ static int infer_upsample(const struct graph *graph, const struct node *node, st
     return result;
 }
 
+static int infer_resize(const struct graph *graph, const struct node *node, struct shape *output,
+                        VbpError *error)
+{
+    int result = check_input_count(node, 1, 1, error);
+
+    *output = graph->tensors[node->inputs[0]].shape;
+    if (result == VBP_OK)
+        result = check_image(output, error);
+    for (int i = 0; i < 2 && result == VBP_OK; i++) {
+        if (node->resize.size[i] < 1)
+            return error_set(error, VBP_ERROR_FORMAT, "a size of %d", node->resize.size[i]);
+        output->extent[2 + i] = node->resize.size[i];
+    }
+    return result;
+}
+
 static int infer_softmax(const struct graph *graph, const struct node *node, struct shape *output,
                          VbpError *error)
 {
@@ -454,6 +532,12 @@ int infer_shape(const struct graph *graph, const struct node *node, struct shape
         break;
     case NODE_INSTANCE_NORM:
         result = infer_instance_norm(graph, node, output, error);
+        break;
+    case NODE_CONVOLUTION_TRANSPOSE:
+        result = infer_convolution_transpose(graph, node, output, error);
+        break;
+    case NODE_RESIZE:
+        result = infer_resize(graph, node, output, error);
         break;
     case NODE_KIND_COUNT:
         result = error_set(error, VBP_ERROR_ARGUMENT, "no such kind of node");

@@ -68,3 +68,20 @@ void softmax_run(const float *input, size_t rows, size_t length, size_t inner, f
             output[first + j * inner] = (float)((double)output[first + j * inner] / sum);
     }
 }
+
+void log_softmax_run(const float *input, size_t rows, size_t length, size_t inner, float *output)
+{
+    for (size_t i = 0; i < rows * inner; i++) {
+        size_t first = i / inner * length * inner + i % inner;
+        float largest = input[first];
+        double sum = 0;
+
+        for (size_t j = 1; j < length; j++)
+            largest = fmaxf(largest, input[first + j * inner]);
+        for (size_t j = 0; j < length; j++)
+            sum += exp((double)input[first + j * inner] - (double)largest);
+        for (size_t j = 0; j < length; j++)
+            output[first + j * inner] =
+                (float)((double)input[first + j * inner] - (double)largest - log(sum));
+    }
+}

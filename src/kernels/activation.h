@@ -32,4 +32,7 @@ void activation_run(enum activation function, float alpha, float beta, const flo
  */
 void softmax_run(const float *input, size_t rows, size_t length, size_t inner, float *output);
 
+/* The logarithm of it, exact where it is small too. */
+void log_softmax_run(const float *input, size_t rows, size_t length, size_t inner, float *output);
+
 #endif

@@ -181,7 +181,8 @@ static int check_kinds(const struct graph *graph, VbpError *error)
         const struct node *node = &graph->nodes[i];
 
         if (node->kind == NODE_AFFINE || node->kind == NODE_PAD || node->kind == NODE_UPSAMPLE ||
-            node->kind == NODE_SOFTMAX || node->kind == NODE_INSTANCE_NORM)
+            node->kind == NODE_SOFTMAX || node->kind == NODE_INSTANCE_NORM ||
+            node->kind == NODE_CONVOLUTION_TRANSPOSE || node->kind == NODE_RESIZE)
             return error_set(error, VBP_ERROR_UNSUPPORTED,
                              "layer %d (%s '%s'): gradients of this kind (%s) are not supported", i,
                              node->source_kind, node->name, node_kind_name(node->kind));

@@ -308,6 +308,8 @@ void backward_node_gradient(struct backward *backward, int index)
     case NODE_UPSAMPLE:
     case NODE_SOFTMAX:
     case NODE_INSTANCE_NORM:
+    case NODE_CONVOLUTION_TRANSPOSE:
+    case NODE_RESIZE:
     case NODE_KIND_COUNT:
         break; /* backward_create refuses them */
     }

@@ -286,10 +286,12 @@ const struct kernels *forward_kernels(const struct forward *forward)
 int64_t node_multiply_adds(const struct graph *graph, const struct node *node)
 {
     const struct shape *weights;
+    /* A transposed convolution uses its weights for each cell that it reads. */
+    bool transposed = node->kind == NODE_CONVOLUTION_TRANSPOSE;
 
-    if (node->kind != NODE_CONVOLUTION && node->kind != NODE_DENSE)
+    if (node->kind != NODE_CONVOLUTION && node->kind != NODE_DENSE && !transposed)
         return 0;
     weights = &graph->tensors[node->inputs[1]].shape;
-    return shape_elements(&graph->tensors[node->output].shape) *
+    return shape_elements(&graph->tensors[transposed ? node->inputs[0] : node->output].shape) *
            (shape_elements(weights) / weights->extent[0]);
 }

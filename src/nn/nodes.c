@@ -1,5 +1,6 @@
 /* The nodes of a forward pass, one at a time: all that chains of convolutions do not do. */
 #include "kernels/convolution.h"
+#include "kernels/convolution_transpose.h"
 #include "kernels/dense.h"
 #include "kernels/upsample.h"
 #include "nn/forward_state.h"
@@ -169,7 +170,20 @@ static void run_softmax(const struct node *node, const struct shape *shape, cons
 {
     struct planes_shape split = split_at(shape, node->softmax.axis);
 
-    softmax_run(input, split.outer, split.channels, split.inner, output);
+    if (node->softmax.logarithm)
+        log_softmax_run(input, split.outer, split.channels, split.inner, output);
+    else
+        softmax_run(input, split.outer, split.channels, split.inner, output);
+}
+
+static void run_convolution_transpose(const struct forward *forward, const struct node *node,
+                                      const float *input, float *output)
+{
+    struct convolution convolution = geometry_convolution(forward->graph, node);
+
+    convolution_transpose_run(&convolution, input, tensor_data(forward, node->inputs[1]),
+                              node->input_count == 3 ? tensor_data(forward, node->inputs[2]) : NULL,
+                              output);
 }
 
 /* The kinds that few networks have. */
@@ -185,8 +199,13 @@ static void run_rare_node(const struct forward *forward, const struct node *node
     else if (node->kind == NODE_UPSAMPLE)
         upsample_run(input, (size_t)extent[1], (size_t)extent[2], (size_t)extent[3],
                      (size_t)node->upsample.factor[0], (size_t)node->upsample.factor[1], output);
+    else if (node->kind == NODE_RESIZE)
+        interpolate_run(node->resize.interpolation, input, (size_t)extent[1], (int)extent[2],
+                        (int)extent[3], node->resize.size[0], node->resize.size[1], output);
     else if (node->kind == NODE_SOFTMAX)
         run_softmax(node, shape, input, output);
+    else if (node->kind == NODE_CONVOLUTION_TRANSPOSE)
+        run_convolution_transpose(forward, node, input, output);
 }
 
 void node_average(const struct forward *forward, int tensor)
@@ -229,6 +248,8 @@ static bool can_overflow(const struct node *node)
     case NODE_BINARY:
     case NODE_SOFTMAX:
     case NODE_INSTANCE_NORM:
+    case NODE_CONVOLUTION_TRANSPOSE:
+    case NODE_RESIZE: /* the difference of two cells */
         return true;
     case NODE_MAX_POOL:
     case NODE_CONCAT:
@@ -295,6 +316,8 @@ static void run_unchecked(const struct forward *forward, const struct node *node
     case NODE_PAD:
     case NODE_UPSAMPLE:
     case NODE_SOFTMAX:
+    case NODE_CONVOLUTION_TRANSPOSE:
+    case NODE_RESIZE:
         run_rare_node(forward, node, input, output);
         break;
     case NODE_BATCH_NORM:

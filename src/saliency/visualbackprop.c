@@ -1,6 +1,7 @@
 #include "saliency/visualbackprop_state.h"
 
 #include "base/memory.h"
+#include "kernels/convolution_transpose.h"
 #include "kernels/elementwise.h"
 #include "kernels/upsample.h"
 
@@ -210,6 +211,18 @@ static bool run_step(const struct visualbackprop *walk, const struct step *step,
     case STEP_SHRINK:
         upsample_mean_run(from->values, (size_t)step->height, (size_t)step->width,
                           (size_t)step->extent[0], (size_t)step->extent[1], to->values);
+        to->exponent = from->exponent;
+        break;
+    case STEP_GATHER:
+        convolution_transpose_map(&step->window, from->values, (int)step->extent[0],
+                                  (int)step->extent[1], walk->even, step->height, step->width,
+                                  to->values);
+        to->exponent = from->exponent;
+        break;
+    case STEP_RESIZE:
+        interpolate_back(step->interpolation, from->values, (int)step->extent[0],
+                         (int)step->extent[1], step->height, step->width, to->values,
+                         walk->scratch);
         to->exponent = from->exponent;
         break;
     case STEP_SCALE_UP:

@@ -97,6 +97,8 @@ enum view {
     VIEW_TURNED, /* cell by cell, rows and columns exchanged */
     VIEW_PADDED, /* cell by cell, with zeros around or parts cut off */
     VIEW_BLOCKS, /* each cell as a block */
+    VIEW_SPREAD, /* each cell as a window, which overlap */
+    VIEW_SIZED,  /* of another size */
     VIEW_WINDOWS /* through sliding windows */
 };
 
@@ -117,8 +119,14 @@ static enum view view_of(const struct node *node, const struct tensor *input,
         return VIEW_NONE;
     if (window_of(node))
         return axes_equal(axes, nchw) && axes_equal(output->axes, nchw) ? VIEW_WINDOWS : VIEW_NONE;
-    if (node->kind == NODE_UPSAMPLE)
-        return axes_equal(axes, nchw) && axes_equal(output->axes, nchw) ? VIEW_BLOCKS : VIEW_NONE;
+    if (node->kind == NODE_UPSAMPLE || node->kind == NODE_CONVOLUTION_TRANSPOSE ||
+        node->kind == NODE_RESIZE) {
+        if (!axes_equal(axes, nchw) || !axes_equal(output->axes, nchw))
+            return VIEW_NONE;
+        return node->kind == NODE_UPSAMPLE ? VIEW_BLOCKS
+               : node->kind == NODE_RESIZE ? VIEW_SIZED
+                                           : VIEW_SPREAD;
+    }
     if (node->kind == NODE_PAD)
         return axes_equal(axes, output->axes) ? VIEW_PADDED : VIEW_NONE;
     if (node->kind == NODE_TRANSPOSE) {
@@ -135,6 +143,29 @@ static enum view view_of(const struct node *node, const struct tensor *input,
     return axes_equal(axes, output->axes) && same_size ? VIEW_SAME : VIEW_NONE;
 }
 
+/* The map of a node's output, made larger by weights or interpolation, at the size of its input. */
+static int add_sized(struct visualbackprop *walk, const struct node *node, VbpError *error)
+{
+    const struct tensor *input = &walk->graph->tensors[node->inputs[0]];
+    const struct tensor *output = &walk->graph->tensors[node->output];
+    struct step step = {.kind = STEP_GATHER,
+                        .from = walk->map_of[node->output],
+                        .height = tensor_height(input),
+                        .width = tensor_width(input),
+                        .extent = {tensor_height(output), tensor_width(output)}};
+    size_t scratch;
+
+    if (node->kind == NODE_CONVOLUTION_TRANSPOSE) {
+        step.window = node->convolution.window;
+    } else {
+        step.kind = STEP_RESIZE;
+        step.interpolation = node->resize.interpolation;
+        scratch = interpolate_back_scratch(tensor_width(output), step.height, step.width);
+        walk->scratch_size = scratch > walk->scratch_size ? scratch : walk->scratch_size;
+    }
+    return add_filled(walk, input, step, error);
+}
+
 /* What one reader sends down to `tensor`: a buffer; *fresh: nobody else uses it. */
 static int contribution(struct visualbackprop *walk, int tensor, const struct reader *reader,
                         bool *fresh, VbpError *error)
@@ -148,6 +179,9 @@ static int contribution(struct visualbackprop *walk, int tensor, const struct re
     switch (view_of(node, input, &graph->tensors[node->output])) {
     case VIEW_WINDOWS:
         return add_scale_up(walk, node, error);
+    case VIEW_SPREAD:
+    case VIEW_SIZED:
+        return add_sized(walk, node, error);
     case VIEW_SAME:
         *fresh = false;
         return walk->map_of[node->output];

@@ -20,6 +20,8 @@ enum step_kind {
     STEP_TURN,     /* to = from with rows and columns exchanged */
     STEP_PAD,      /* to = from with zeros around it, or cut */
     STEP_SHRINK,   /* to = means of blocks of from */
+    STEP_GATHER,   /* to = all-ones convolution of from: through a transposed convolution */
+    STEP_RESIZE,   /* to = from brought back to the size it was resized from */
     STEP_MERGE,    /* to += share * from / max(from) */
     STEP_ZERO,     /* to = 0, before merging */
     STEP_MULTIPLY  /* to *= average of level */
@@ -30,11 +32,14 @@ struct step {
     int from, to; /* buffers */
     int level;    /* -1: none */
     float share;
-    int height, width; /* STEP_TURN, PAD, SHRINK: of `to` */
-    /* STEP_PAD: size of `from` and where in `to` it begins; STEP_SHRINK: size of a block. */
+    int height, width; /* STEP_TURN, PAD, SHRINK, GATHER, RESIZE: of `to` */
+    /* STEP_PAD: size of `from` and where in `to` it begins; STEP_SHRINK: size of a block;
+     * STEP_GATHER, RESIZE: size of `from`. */
     int64_t extent[2], begin[2];
-    struct map_scale_up scale_up;    /* its average is set by level */
-    float *even_rows, *even_columns; /* owned; NULL: not even */
+    struct map_scale_up scale_up;       /* its average is set by level */
+    struct window window;               /* STEP_GATHER */
+    struct interpolation interpolation; /* STEP_RESIZE */
+    float *even_rows, *even_columns;    /* owned; NULL: not even */
 };
 
 /* A map; what it means is values * 2^exponent. */

@@ -88,7 +88,8 @@ static int add_weights(struct graph *graph, struct shape shape)
 int network_convolution(struct graph *graph, int data, int outputs, struct window window,
                         int groups, bool bias)
 {
-    struct node node = {.kind = NODE_CONVOLUTION, .convolution = {window, groups}};
+    struct node node = {.kind = NODE_CONVOLUTION,
+                        .convolution = {.window = window, .groups = groups}};
     int64_t channels = graph->tensors[data].shape.extent[1] / groups;
     int inputs[3] = {data};
 
@@ -387,12 +388,37 @@ static int grow_node(const struct growth *growth, struct node node, int tensor, 
     return added(graph_add_node(growth->graph, &node, NULL, &error), &error);
 }
 
+static int grow_transposed(const struct growth *growth, int tensor)
+{
+    struct graph *graph = growth->graph;
+    const int64_t *extent = extents(growth, tensor);
+    int groups = extent[1] % 2 == 0 && random_chance(0.3) ? 2 : 1, outs = random_between(1, 3);
+    struct node node = {.kind = NODE_CONVOLUTION_TRANSPOSE, .convolution.groups = groups};
+    struct window *window = &node.convolution.window;
+    int inputs[3] = {tensor, -1, -1};
+    VbpError error;
+
+    *window = window_make(random_between(1, 3), random_between(1, 4));
+    for (int axis = 0; axis < 2; axis++) {
+        window->stride[axis] = random_between(1, 3);
+        window->dilation[axis] = random_between(1, 2);
+        window->pad_begin[axis] = random_between(0, (int)window_span(window, axis) - 1);
+        node.convolution.extra[axis] = random_between(0, 2);
+    }
+    inputs[1] = network_constant(
+        graph, (struct shape){4, {extent[1], outs, window->kernel[0], window->kernel[1]}}, NULL);
+    inputs[2] = network_constant(graph, (struct shape){1, {outs * groups}}, NULL);
+    node.inputs = inputs;
+    node.input_count = random_chance(0.5) ? 3 : 2;
+    return added(graph_add_node(graph, &node, NULL, &error), &error);
+}
+
 static int grow_rare(const struct growth *growth, int tensor)
 {
     const int64_t *extent = extents(growth, tensor);
     struct node node = {.kind = NODE_SOFTMAX, .softmax.axis = random_between(1, 3)};
 
-    switch (random_between(0, 4)) {
+    switch (random_between(0, 6)) {
     case 0:
         node = (struct node){.kind = NODE_INSTANCE_NORM, .instance_norm = {0.1F, 1}};
         return grow_node(growth, node, tensor, 2, extent[1]);
@@ -417,7 +443,19 @@ static int grow_rare(const struct growth *growth, int tensor)
                                             {extent[1], random_chance(0.5) ? extent[2] : 1,
                                              random_chance(0.5) ? extent[3] : 1}},
                              NULL));
+    case 4:
+        if (extent[2] > 12 || extent[3] > 12)
+            break;
+        return grow_transposed(growth, tensor);
+    case 5:
+        node = (struct node){
+            .kind = NODE_RESIZE,
+            .resize = {.size = {random_between(1, 20), random_between(1, 20)},
+                       .interpolation = {INTERPOLATE_LINEAR,
+                                         (enum interpolate_grid)random_between(0, 2)}}};
+        return grow_node(growth, node, tensor, 0, 0);
     default:
+        node.softmax.logarithm = random_chance(0.3);
         break;
     }
     return grow_node(growth, node, tensor, 0, 0);

@@ -71,6 +71,73 @@ static double convolve(const struct node *node, const struct values *in, const i
     return sum;
 }
 
+/* Each input cell and kernel cell that come to lie upon the output's. */
+static double convolve_transposed(const struct node *node, const struct values *in,
+                                  const int64_t *at)
+{
+    const struct window *window = &node->convolution.window;
+    const int64_t *weights = in[1].shape->extent, *extent = in[0].shape->extent;
+    int64_t per_group = extent[1] / node->convolution.groups;
+    double sum = node->input_count == 3 ? in[2].data[at[1]] : 0;
+
+    for (int64_t i = 0; i < per_group * extent[2] * extent[3]; i++) {
+        int64_t c = i / (extent[2] * extent[3]) + at[1] / weights[1] * per_group;
+        int64_t y = i / extent[3] % extent[2], x = i % extent[3];
+
+        for (int64_t ky = 0; ky < weights[2]; ky++) {
+            for (int64_t kx = 0; kx < weights[3]; kx++) {
+                const int64_t place[4] = {c, at[1] % weights[1], ky, kx};
+
+                if (y * window->stride[0] - window->pad_begin[0] + ky * window->dilation[0] ==
+                        at[2] &&
+                    x * window->stride[1] - window->pad_begin[1] + kx * window->dilation[1] ==
+                        at[3])
+                    sum += in[1].data[element_at(in[1].shape, place)] * pixel(&in[0], c, y, x, 0);
+            }
+        }
+    }
+    return sum;
+}
+
+/* Where an output cell lies among the input's along one axis. */
+static double place_in(enum interpolate_grid grid, int64_t inputs, int64_t outputs, int64_t at)
+{
+    double place = (double)at * (double)inputs / (double)outputs;
+
+    if (grid == GRID_CENTRES)
+        place = ((double)at + 0.5) * (double)inputs / (double)outputs - 0.5;
+    if (grid == GRID_ENDS)
+        place = outputs == 1 ? 0 : (double)at * (double)(inputs - 1) / (double)(outputs - 1);
+    return fmin(fmax(place, 0), (double)(inputs - 1));
+}
+
+/* A tent around the place: the share of a cell is 1 - its distance. */
+static double resized(const struct node *node, const struct values *in, const struct shape *output,
+                      const int64_t *at)
+{
+    const int64_t *extent = in->shape->extent;
+    const struct interpolation *how = &node->resize.interpolation;
+    double place[2], sum = 0;
+
+    for (int i = 0; i < 2; i++) {
+        place[i] = place_in(how->grid, extent[2 + i], output->extent[2 + i], at[2 + i]);
+        if (how->function == INTERPOLATE_FLOOR)
+            place[i] = floor(place[i]);
+        else if (how->function == INTERPOLATE_CEILING)
+            place[i] = ceil(place[i]);
+        else if (how->function == INTERPOLATE_ROUND_UP)
+            place[i] = fmin(floor(place[i] + 0.5), (double)(extent[2 + i] - 1));
+        else if (how->function == INTERPOLATE_ROUND_DOWN)
+            place[i] = fmax(ceil(place[i] - 0.5), 0);
+    }
+    for (int64_t y = 0; y < extent[2]; y++) {
+        for (int64_t x = 0; x < extent[3]; x++)
+            sum += fmax(1 - fabs((double)y - place[0]), 0) *
+                   fmax(1 - fabs((double)x - place[1]), 0) * pixel(in, at[1], y, x, 0);
+    }
+    return sum;
+}
+
 static double pool(const struct node *node, const struct values *in, const int64_t *at)
 {
     const struct window *window = &node->pool.window;
@@ -219,7 +286,7 @@ static double softmax(const struct node *node, const struct values *in, const in
         other[node->softmax.axis] = i;
         sum += exp(in->data[element_at(in->shape, other)] - own);
     }
-    return 1 / sum;
+    return node->softmax.logarithm ? -log(sum) : 1 / sum;
 }
 
 static double instance_norm(const struct node *node, const struct values *in, const int64_t *at)
@@ -299,6 +366,10 @@ static double evaluate(const struct node *node, const struct values *in, const s
         return softmax(node, in, at);
     case NODE_INSTANCE_NORM:
         return instance_norm(node, in, at);
+    case NODE_CONVOLUTION_TRANSPOSE:
+        return convolve_transposed(node, in, at);
+    case NODE_RESIZE:
+        return resized(node, in, output, at);
     case NODE_RESHAPE:
     case NODE_IDENTITY:
         return in[0].data[element];

@@ -145,6 +145,76 @@ static double *block_means(struct rules *rules, const struct node *node)
     return to;
 }
 
+/* Rule 3 the other way round: each map cell adds itself to all cells whose window has it. */
+static double *gathered(struct rules *rules, const struct node *node)
+{
+    const struct window *window = &node->convolution.window;
+    const double *from = rules_map(rules, node->output);
+    int width = width_of(rules, node->inputs[0]), up = width_of(rules, node->output);
+    double *to = new_map(rules, node->inputs[0], 0);
+
+    for (int i = 0; i < height_of(rules, node->inputs[0]) * width; i++) {
+        int cells = 0;
+
+        for (int k = 0; k < window->kernel[0] * window->kernel[1]; k++) {
+            int y = i / width * window->stride[0] - window->pad_begin[0] +
+                    k / window->kernel[1] * window->dilation[0];
+            int x = i % width * window->stride[1] - window->pad_begin[1] +
+                    k % window->kernel[1] * window->dilation[1];
+
+            if (y < 0 || y >= height_of(rules, node->output) || x < 0 || x >= up)
+                continue;
+            to[i] += from[y * up + x];
+            cells++;
+        }
+        if (rules->even && cells > 0)
+            to[i] /= cells;
+    }
+    return to;
+}
+
+/* Of cells i of `inputs` and j of `outputs` of a resizing: how much of i went into j. */
+static double share(enum interpolate_grid grid, int inputs, int outputs, int i, int j)
+{
+    double place = (double)j * inputs / outputs;
+
+    if (grid == GRID_CENTRES)
+        place = (j + 0.5) * inputs / outputs - 0.5;
+    if (grid == GRID_ENDS)
+        place = outputs == 1 ? 0 : (double)j * (inputs - 1) / (outputs - 1);
+    return fmax(1 - fabs(fmin(fmax(place, 0), inputs - 1) - i), 0);
+}
+
+/* Of cell i of the map that a resizing gets: how much of the map's cell j is in it. */
+static double share_back(const struct node *node, int size, int map, int i, int j)
+{
+    enum interpolate_grid grid = node->resize.interpolation.grid;
+    double all = 0;
+
+    if (map < size)
+        return share(grid, map, size, j, i);
+    for (int k = 0; k < map; k++)
+        all += share(grid, size, map, i, k);
+    return share(grid, size, map, i, j) / all;
+}
+
+/* The networks here are resized linearly. */
+static double *sized_back(struct rules *rules, const struct node *node)
+{
+    const double *from = rules_map(rules, node->output);
+    int height = height_of(rules, node->inputs[0]), width = width_of(rules, node->inputs[0]);
+    int rows = height_of(rules, node->output), columns = width_of(rules, node->output);
+    double *to = new_map(rules, node->inputs[0], 0);
+
+    assert_int_equal(node->resize.interpolation.function, INTERPOLATE_LINEAR);
+    for (int i = 0; i < height * width; i++) {
+        for (int j = 0; j < rows * columns; j++)
+            to[i] += share_back(node, height, rows, i / width, j / columns) *
+                     share_back(node, width, columns, i % width, j % columns) * from[j];
+    }
+    return to;
+}
+
 /* Rules 1, 3 and 4: what comes down to `tensor` from one of its readers. */
 static double *contribution(struct rules *rules, int tensor, const struct node *node)
 {
@@ -164,6 +234,10 @@ static double *contribution(struct rules *rules, int tensor, const struct node *
         return unpadded(rules, node);
     case NODE_UPSAMPLE:
         return block_means(rules, node);
+    case NODE_CONVOLUTION_TRANSPOSE:
+        return gathered(rules, node);
+    case NODE_RESIZE:
+        return sized_back(rules, node);
     default:
         break;
     }

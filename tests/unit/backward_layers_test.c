@@ -226,8 +226,9 @@ static int several_readers(struct graph *graph, int x)
 static int shared_weights(struct graph *graph, int x)
 {
     int weights = network_constant(graph, (struct shape){4, {4, 4, 3, 3}}, NULL);
-    struct node node = {
-        .kind = NODE_CONVOLUTION, .input_count = 2, .convolution = {window_square(3, 1, 1), 1}};
+    struct node node = {.kind = NODE_CONVOLUTION,
+                        .input_count = 2,
+                        .convolution = {.window = window_square(3, 1, 1), .groups = 1}};
 
     for (int i = 0; i < 2; i++) {
         node.inputs = (int[2]){x, weights};

@@ -259,7 +259,8 @@ static void shared_weights(void **state)
         struct graph *graph = network_begin();
         int input = network_input(graph, 3, 6, 6);
         int first = network_convolution(graph, input, 3, window_square(3, 1, 1), 1, true);
-        struct node twin = {.kind = NODE_CONVOLUTION, .convolution = {window_square(3, 1, 1), 1}};
+        struct node twin = {.kind = NODE_CONVOLUTION,
+                            .convolution = {.window = window_square(3, 1, 1), .groups = 1}};
         int inputs[3], second;
         VbpError error;
 

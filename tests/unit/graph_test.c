@@ -131,7 +131,8 @@ static void refused_convolutions(void **state)
     int bias = network_constant(graph, (struct shape){1, {5}}, NULL);
     int flat = network_flatten(graph, input), computed = network_relu(graph, input);
     int pair = network_reshape(graph, input, (struct shape){4, {2, 4, 5, 13}});
-    struct node node = {.kind = NODE_CONVOLUTION, .convolution = {window_square(3, 1, 0), 1}};
+    struct node node = {.kind = NODE_CONVOLUTION,
+                        .convolution = {.window = window_square(3, 1, 0), .groups = 1}};
     struct node wrong;
 
     (void)state;

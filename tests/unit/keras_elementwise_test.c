@@ -107,6 +107,11 @@ static double hard_swish(double x)
     return x * hard_sigmoid_3(x);
 }
 
+static double mish(double x)
+{
+    return x * tanh(log1p(exp(x)));
+}
+
 static double hard_tanh(double x)
 {
     return fmin(fmax(x, -1), 1);
@@ -137,11 +142,23 @@ static void test_activations(void **state)
     static const struct {
         const char *name;
         double (*formula)(double x);
-    } cases[] = {{"linear", linear},   {"relu", relu},           {"relu6", relu6},
-                 {"elu", elu},         {"selu", selu},           {"sigmoid", sigmoid},
-                 {"tanh", tanh},       {"softplus", softplus},   {"softsign", softsign},
-                 {"exponential", exp}, {"swish", silu},          {"silu", silu},
-                 {"gelu", gelu},       {"hard_tanh", hard_tanh}, {"hard_sigmoid", hard_sigmoid}};
+    } cases[] = {{"linear", linear},
+                 {"relu", relu},
+                 {"relu6", relu6},
+                 {"elu", elu},
+                 {"selu", selu},
+                 {"sigmoid", sigmoid},
+                 {"tanh", tanh},
+                 {"softplus", softplus},
+                 {"softsign", softsign},
+                 {"exponential", exp},
+                 {"swish", silu},
+                 {"silu", silu},
+                 {"gelu", gelu},
+                 {"hard_tanh", hard_tanh},
+                 {"hard_sigmoid", hard_sigmoid},
+                 {"mish", mish},
+                 {"hard_swish", hard_swish}};
     char config[100];
 
     (void)state;
@@ -184,6 +201,8 @@ static void test_activation_layers(void **state)
         {"Dropout", "\"rate\": 0.5", linear},
         {"GaussianNoise", "\"stddev\": 0.5", linear},
         {"ActivityRegularization", "\"l1\": 0.5", linear},
+        {"RandomContrast", "\"factor\": [0.1, 0.1]", linear},
+        {"Identity", "", linear},
     };
 
     (void)state;
@@ -219,6 +238,47 @@ static void test_softmax(void **state)
 }
 
 /* Slopes for each position, for each channel, and of rows; on input and on turned pictures. */
+/* As an activation's name: of a row. */
+static void test_log_softmax(void **state)
+{
+    static const float input[3] = {1, 3, -2};
+    double sum = exp(1) + exp(3) + exp(-2), expected[3];
+    struct keras_builder b;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        expected[i] = (double)input[i] - log(sum);
+    keras_builder_begin(&b, "3.4.1");
+    keras_builder_input(&b, "[null, 3]");
+    keras_builder_layer(&b, "Activation", "x", "\"activation\": \"log_softmax\"");
+    keras_case_check(&b, input, 3, expected, 3);
+}
+
+/* On a picture they make levels, as other rectifiers do. */
+static void test_levels(void **state)
+{
+    static const struct {
+        const char *name;
+        int levels;
+    } cases[] = {{"hard_sigmoid", 0}, {"hard_swish", 1}, {"mish", 1}, {"silu", 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct keras_builder b;
+        struct graph *graph;
+        char config[100];
+
+        keras_builder_begin(&b, "3.4.1");
+        keras_builder_input(&b, "[null, 2, 3, 2]");
+        snprintf(config, sizeof(config), "\"activation\": \"%s\"", cases[i].name);
+        keras_builder_layer(&b, "Activation", "x", config);
+        keras_builder_layer(&b, "GlobalAveragePooling2D", "pool", "");
+        graph = keras_case_good(&b);
+        assert_int_equal(graph->level_count, cases[i].levels);
+        graph_destroy(&graph);
+    }
+}
+
 static void test_prelu(void **state)
 {
     static const int64_t extents[3][3] = {{2, 3, 2}, {1, 1, 2}, {2, 1, 1}};
@@ -444,6 +504,8 @@ int main(void)
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_activation_layers),
         cmocka_unit_test_setup(test_softmax, random_setup),
+        cmocka_unit_test(test_log_softmax),
+        cmocka_unit_test(test_levels),
         cmocka_unit_test_setup(test_prelu, random_setup),
         cmocka_unit_test_setup(test_batch_normalization, random_setup),
         cmocka_unit_test_setup(test_own_statistics, random_setup),

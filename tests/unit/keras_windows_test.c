@@ -122,6 +122,64 @@ static void test_convolution(void **state)
     }
 }
 
+/*
+ * Conv2DTranspose by what it is the gradient of: a convolution from its output's size to its
+ * input's. Input cell (y, x) adds its window to the output from (y * stride - pad) on, where pad is
+ * what that convolution begins with.
+ */
+static void test_transposed_convolution(void **state)
+{
+    static const struct {
+        int kernel, stride, extra; /* extra -1: none is given */
+        bool same;
+        int rows, columns, pad; /* worked out from Keras' formulas for 7 x 9 */
+    } cases[] = {
+        {3, 1, -1, false, 9, 11, 0}, {3, 1, -1, true, 7, 9, 1},   {3, 2, -1, false, 15, 19, 0},
+        {3, 2, -1, true, 14, 18, 0}, {4, 2, -1, true, 14, 18, 1}, {2, 3, -1, false, 21, 27, 0},
+        {2, 3, -1, true, 21, 27, 0}, {3, 2, 1, true, 14, 18, 0},  {3, 2, 0, true, 13, 17, 1},
+        {3, 2, 1, false, 16, 20, 0}, {5, 2, 1, true, 14, 18, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int k = cases[i].kernel, rows = cases[i].rows, columns = cases[i].columns;
+        const float *weights, *bias;
+        struct keras_builder b;
+        float input[INPUTS];
+        double *expected = calloc((size_t)rows * (size_t)columns * 3, sizeof(*expected));
+        char config[300], padding[60] = "";
+
+        assert_non_null(expected);
+        fill(input, INPUTS);
+        keras_builder_begin(&b, "2.4.0");
+        keras_builder_input(&b, "[null, 7, 9, 2]");
+        if (cases[i].extra >= 0)
+            snprintf(padding, sizeof(padding), ", \"output_padding\": [%d, %d]", cases[i].extra,
+                     cases[i].extra);
+        snprintf(config, sizeof(config),
+                 "\"filters\": 3, \"kernel_size\": [%d, %d], \"strides\": [%d, %d], "
+                 "\"padding\": \"%s\"%s",
+                 k, k, cases[i].stride, cases[i].stride, cases[i].same ? "same" : "valid", padding);
+        keras_builder_layer(&b, "Conv2DTranspose", "up", config);
+        weights = keras_builder_weight(&b, "up", "up/kernel:0", NUMBERS(k, k, 3, CHANNELS), NULL);
+        bias = keras_builder_weight(&b, "up", "up/bias:0", NUMBERS(3), NULL);
+        for (int j = 0; j < rows * columns * 3; j++)
+            expected[j] = (double)bias[j % 3];
+        for (int j = 0; j < INPUTS * k * k * 3; j++) {
+            int o = j % 3, c = j / 3 % CHANNELS, kx = j / 3 / CHANNELS % k;
+            int ky = j / 3 / CHANNELS / k % k, cell = j / 3 / CHANNELS / k / k;
+            int y = cell / WIDTH * cases[i].stride - cases[i].pad + ky;
+            int x = cell % WIDTH * cases[i].stride - cases[i].pad + kx;
+
+            if (y >= 0 && y < rows && x >= 0 && x < columns)
+                expected[(y * columns + x) * 3 + o] +=
+                    (double)weights[((ky * k + kx) * 3 + o) * CHANNELS + c] *
+                    (double)input[cell * CHANNELS + c];
+        }
+        keras_case_check(&b, input, INPUTS, expected, (size_t)(rows * columns * 3));
+        free(expected);
+    }
+}
+
 /* The same weights in all the orders that files have them in. */
 enum order { ORDER_KERAS_1, ORDER_THEANO, ORDER_THEANO_UNNAMED, ORDER_FIRST, ORDER_COUNT };
 
@@ -393,6 +451,43 @@ static void test_upsampling(void **state)
     keras_case_check(&b, input, INPUTS, expected, INPUTS * 6);
 }
 
+/* Between the centres of cells, whatever Keras calls it: a row of three becomes one of six. */
+static void test_interpolation(void **state)
+{
+    static const float input[3] = {1, 2, 3};
+    static const double six[6] = {1, 1.25, 1.75, 2.25, 2.75, 3}, two[2] = {1.25, 2.75};
+    static const double nearest[2] = {1, 3};
+    static const struct {
+        const char *class_name, *config;
+        const double *expected;
+        size_t count;
+        bool guess; /* on what the file does not say, in files of Keras 2 */
+    } cases[] = {
+        {"UpSampling2D", "\"size\": [1, 2], \"interpolation\": \"bilinear\"", six, 6, true},
+        {"Resizing", "\"height\": 1, \"width\": 6", six, 6, false},
+        {"Resizing", "\"height\": 1, \"width\": 2, \"interpolation\": \"bilinear\"", two, 2, false},
+        {"Resizing", "\"height\": 1, \"width\": 2, \"interpolation\": \"nearest\"", nearest, 2,
+         false}};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        struct keras_builder b;
+        struct graph *graph;
+
+        keras_builder_begin(&b, i % 2 ? "3.4.1" : "2.4.0");
+        keras_builder_input(&b, "[null, 1, 3, 1]");
+        keras_builder_layer(&b, cases[i / 2].class_name, "larger", cases[i / 2].config);
+        graph = keras_case_good(&b);
+        keras_case_run(graph, input, 3, cases[i / 2].expected, cases[i / 2].count);
+        if (i % 2 == 0 && cases[i / 2].guess)
+            assert_string_equal(graph->guess, "layer 'larger' interpolates as TensorFlow 2 does, "
+                                              "between centres of cells");
+        else
+            assert_null(graph->guess);
+        graph_destroy(&graph);
+    }
+}
+
 static void test_refusals(void **state)
 {
     static const struct {
@@ -409,7 +504,19 @@ static void test_refusals(void **state)
         {"Cropping2D", "\"cropping\": [[4, 3], [0, 0]]", "leaves nothing"},
         {"Cropping2D", "\"cropping\": [[-1, 3], [0, 0]]", "makes no sense"},
         {"Cropping2D", "\"cropping\": \"all\"", "makes no sense"},
-        {"UpSampling2D", "\"size\": [2, 2], \"interpolation\": \"bilinear\"", "bilinear"},
+        {"UpSampling2D", "\"size\": [2, 2], \"interpolation\": \"bicubic\"",
+         "interpolation 'bicubic' is not supported, only nearest and bilinear"},
+        {"UpSampling2D", "\"size\": \"big\"", "its size is no pair of numbers"},
+        {"UpSampling2D", "\"size\": [10000, 2], \"interpolation\": \"bilinear\"",
+         "a factor of 10000 on 7 cells"},
+        {"Resizing", "\"height\": 4", "a size of 4 x 0"},
+        {"Resizing", "\"height\": 4, \"width\": 4, \"crop_to_aspect_ratio\": true",
+         "crop_to_aspect_ratio is not supported"},
+        {"Resizing", "\"height\": 4, \"width\": 4, \"interpolation\": \"area\"",
+         "interpolation 'area'"},
+        {"Conv2DTranspose", "\"filters\": 2, \"kernel_size\": 3",
+         "layer 'x' (Conv2DTranspose): the file has no weights"},
+        {"Conv2DTranspose", "\"filters\": 0, \"kernel_size\": 3", "0 filters"},
         {"UpSampling2D", "\"size\": [1000, 2]", "a factor of 1000"},
     };
 
@@ -428,6 +535,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_convolution, random_setup),
+        cmocka_unit_test_setup(test_transposed_convolution, random_setup),
         cmocka_unit_test_setup(test_channels_first, random_setup),
         cmocka_unit_test_setup(test_depthwise, random_setup),
         cmocka_unit_test_setup(test_separable, random_setup),
@@ -435,6 +543,7 @@ int main(void)
         cmocka_unit_test_setup(test_global_pools, random_setup),
         cmocka_unit_test_setup(test_borders, random_setup),
         cmocka_unit_test_setup(test_upsampling, random_setup),
+        cmocka_unit_test(test_interpolation),
         cmocka_unit_test(test_refusals),
     };
 

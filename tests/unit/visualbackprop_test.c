@@ -240,6 +240,85 @@ static void residual_by_hand(void **state)
     graph_destroy(&graph);
 }
 
+/*
+ * Down through a transposed convolution: 1x2, steps of 2, weights 1 and 3, so that each cell makes
+ * two. Its map is that of its window's cells, summed, or with `even` their mean.
+ *
+ *     input    1 2        level    1 3 2 6       map of the input    1 + 3   2 + 6
+ */
+static void transposed_by_hand(void **state)
+{
+    const float input[2] = {1, 2};
+
+    (void)state;
+    for (int even = 0; even < 2; even++) {
+        struct graph *graph = network_begin();
+        struct node node = {.kind = NODE_CONVOLUTION_TRANSPOSE,
+                            .input_count = 2,
+                            .convolution = {.window = window_make(1, 2), .groups = 1}};
+        int inputs[2] = {
+            network_input(graph, 1, 1, 2),
+            network_constant(graph, (struct shape){4, {1, 1, 1, 2}}, (const float[]){1, 3})};
+        struct masked masked;
+        float minimum, maximum;
+        int data;
+
+        node.convolution.window.stride[1] = 2;
+        node.inputs = inputs;
+        data = graph_add_node(graph, &node, NULL, NULL);
+        assert_true(data >= 0);
+        network_finish(graph, network_flatten(graph, network_relu(graph, data)));
+        masked = masked_begin(graph, input, VBP_AVERAGE_POSITIVE, even);
+        check_cells(visualbackprop_product(masked.walk, 0), (const double[]){1, 3, 2, 6}, 4,
+                    "product");
+        visualbackprop_range(masked.walk, &minimum, &maximum);
+        assert_true(minimum == (even ? 2 : 4) && maximum == (even ? 4 : 8));
+        check_cells(visualbackprop_mask(masked.walk), (const double[]){0, 1}, 2, "mask");
+        masked_end(&masked);
+        graph_destroy(&graph);
+    }
+}
+
+/*
+ * Down through a resize to twice the width between the centres of cells:
+ *
+ *     input    1 5       level    1 2 4 5
+ *
+ * The first cell went into 1, 2 and 4 by 1, 3/4 and 1/4: (1 + 3/2 + 1) / 2 is its map. And to half
+ * the width, which interpolates: 1 5 makes 3, whose map both cells get.
+ */
+static void resize_by_hand(void **state)
+{
+    static const struct {
+        int width;
+        double level[4], least, most;
+    } cases[] = {{4, {1, 2, 4, 5}, 1.75, 4.25}, {1, {3}, 3, 3}};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct graph *graph = network_begin();
+        int data = network_input(graph, 1, 1, 2);
+        struct node node = {.kind = NODE_RESIZE,
+                            .inputs = &data,
+                            .input_count = 1,
+                            .resize = {.size = {1, cases[i].width}}};
+        struct masked masked;
+        float minimum, maximum;
+
+        data = graph_add_node(graph, &node, NULL, NULL);
+        assert_true(data >= 0);
+        network_finish(graph, network_flatten(graph, network_relu(graph, data)));
+        masked = masked_begin(graph, (const float[]){1, 5}, VBP_AVERAGE_POSITIVE, false);
+        check_cells(visualbackprop_product(masked.walk, 0), cases[i].level, cases[i].width,
+                    "product");
+        visualbackprop_range(masked.walk, &minimum, &maximum);
+        check_close((double)minimum, cases[i].least, 1e-6, "least");
+        check_close((double)maximum, cases[i].most, 1e-6, "most");
+        masked_end(&masked);
+        graph_destroy(&graph);
+    }
+}
+
 /* Negative values: -2 and 4 in two channels of one cell, 1 and 1 in the other. */
 static void averages_of_negative_values(void **state)
 {
@@ -470,6 +549,8 @@ int main(void)
         cmocka_unit_test(chain_of_one_row),
         cmocka_unit_test(square_by_hand),
         cmocka_unit_test(residual_by_hand),
+        cmocka_unit_test(transposed_by_hand),
+        cmocka_unit_test(resize_by_hand),
         cmocka_unit_test(averages_of_negative_values),
         cmocka_unit_test(constant_maps_are_all_zeros),
         cmocka_unit_test(networks_without_levels),
