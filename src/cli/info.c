@@ -387,7 +387,7 @@ static int run(int argc, char **argv)
         result =
             print(&(struct subject){.path = model->path, .graph = model->graph, .model = model},
                   options.json, &error);
-    else if (refused && error.status != VBP_ERROR_ARGUMENT) /* that is no fault of the file */
+    else if (refused && (error.status == VBP_ERROR_FORMAT || error.status == VBP_ERROR_UNSUPPORTED))
         print_refused(path, refused, options.json, &error);
     graph_destroy(&refused);
     vbp_model_close(&model);

@@ -49,27 +49,39 @@ static int sum_rows(const struct chroma *chroma, int y)
     return 4;
 }
 
+/* Two pixels of each sample, which are 1 / 2^shift of the sums; `even` and `odd` are halves. */
+static void spread_sums(const int *restrict sums, int count, int shift, int even, int odd,
+                        uint8_t *restrict row)
+{
+    int last = count - 1;
+
+    row[0] = (uint8_t)((4 * sums[0] + even) >> shift);
+    row[1] = (uint8_t)((3 * sums[0] + sums[1] + odd) >> shift);
+    for (int x = 1; x < last; x++) {
+        int own = 3 * sums[x];
+
+        row[2 * x] = (uint8_t)((own + sums[x - 1] + even) >> shift);
+        row[2 * x + 1] = (uint8_t)((own + sums[x + 1] + odd) >> shift);
+    }
+    row[2 * last] = (uint8_t)((3 * sums[last] + sums[last - 1] + even) >> shift);
+    row[2 * last + 1] = (uint8_t)((4 * sums[last] + odd) >> shift);
+}
+
 /* chroma->row = row y of the picture. */
 static void spread_row(const struct chroma *chroma, int y)
 {
-    const int *sums = chroma->sums;
-    int weight = sum_rows(chroma, y), last = chroma->width - 1;
-    int shift = weight == 1 ? 2 : 4;
-    int half = 1 << (shift - 1);
-    /* The smaller halves come first where only the width is halved. */
-    int even = weight == 1 ? half - 1 : half, odd = weight == 1 ? half : half - 1;
+    int weight = sum_rows(chroma, y);
 
-    for (int x = 0; x <= last; x++) {
-        int before = sums[x > 0 ? x - 1 : 0], behind = sums[x < last ? x + 1 : last];
-
-        if (!chroma->halved_width) {
-            chroma->row[x] = (uint8_t)sums[x];
-        } else if (chroma->width < LEAST_SAMPLES) {
-            chroma->row[2 * x] = chroma->row[2 * x + 1] = (uint8_t)sums[x];
-        } else {
-            chroma->row[2 * x] = (uint8_t)((3 * sums[x] + before + even) >> shift);
-            chroma->row[2 * x + 1] = (uint8_t)((3 * sums[x] + behind + odd) >> shift);
-        }
+    if (!chroma->halved_width) {
+        for (int x = 0; x < chroma->width; x++)
+            chroma->row[x] = (uint8_t)chroma->sums[x];
+    } else if (chroma->width < LEAST_SAMPLES) {
+        for (int x = 0; x < chroma->width; x++)
+            chroma->row[2 * x] = chroma->row[2 * x + 1] = (uint8_t)chroma->sums[x];
+    } else if (weight == 1) { /* the smaller halves come first where only the width is halved */
+        spread_sums(chroma->sums, chroma->width, 2, 1, 2, chroma->row);
+    } else {
+        spread_sums(chroma->sums, chroma->width, 4, 8, 7, chroma->row);
     }
 }
 
@@ -79,8 +91,8 @@ static uint8_t cut_to_byte(int value)
 }
 
 /* The factors of JFIF (ITU-R BT.601) times 2^16. */
-static void convert_row(const uint8_t *luma, const uint8_t *u, const uint8_t *v, int width,
-                        uint8_t *rgb)
+static void convert_row(const uint8_t *restrict luma, const uint8_t *restrict u,
+                        const uint8_t *restrict v, int width, uint8_t *restrict rgb)
 {
     const int half = 1 << 15;
 
