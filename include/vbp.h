@@ -112,6 +112,9 @@ typedef struct VbpModelOptions {
     /* Input size in pixels for files that do not fix it; 0: not known. The card's size wins. */
     int input_width;
     int input_height;
+    /* Name of the output that steers, before what the card says. NULL: the card's, else the only
+     * one, else assumed, which `vbp info` explains. The mask is the same for every output. */
+    const char *steering_output;
 } VbpModelOptions;
 
 /*

@@ -1,5 +1,6 @@
 #include "api/model.h"
 
+#include "api/steering.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -17,8 +18,7 @@ const char *vbp_version(void)
     return VERSION_TEXT(VBP_VERSION_MAJOR, VBP_VERSION_MINOR, VBP_VERSION_PATCH);
 }
 
-/* Takes over `sentence` (allocated, may be NULL: out of memory). */
-static int assume(VbpModel *model, char *sentence, VbpError *error)
+int model_assume(VbpModel *model, char *sentence, VbpError *error)
 {
     if (!sentence)
         return error_out_of_memory(error);
@@ -186,11 +186,11 @@ static int choose_color(VbpModel *model, VbpError *error)
         return VBP_OK;
     }
     settings->color = one ? CARD_GRAY : CARD_RGB;
-    return assume(model,
-                  memory_format("color %s, since the input has %d channel%s",
-                                card_color_name(settings->color), settings->channels,
-                                one ? "" : "s"),
-                  error);
+    return model_assume(model,
+                        memory_format("color %s, since the input has %d channel%s",
+                                      card_color_name(settings->color), settings->channels,
+                                      one ? "" : "s"),
+                        error);
 }
 
 static int choose_scale(VbpModel *model, VbpError *error)
@@ -204,11 +204,12 @@ static int choose_scale(VbpModel *model, VbpError *error)
         bool bytes = normalises_bytes(model->graph);
 
         scale = bytes ? 1 : 1.0 / 255;
-        result = assume(model,
-                        memory_copy_text(bytes ? "values 0..255, since the network begins with a "
-                                                 "normalisation of its own"
-                                               : "values 0..1"),
-                        error);
+        result =
+            model_assume(model,
+                         memory_copy_text(bytes ? "values 0..255, since the network begins with a "
+                                                  "normalisation of its own"
+                                                : "values 0..1"),
+                         error);
     }
     if (result == VBP_OK)
         result = fill_factor(&card->input.scale, settings->channels, scale, settings->scale,
@@ -249,75 +250,28 @@ static int choose_preprocessing(VbpModel *model, VbpError *error)
     if (result == VBP_OK)
         result = choose_scale(model, error);
     if (result == VBP_OK && !card->input.has_crop)
-        result = assume(model, memory_copy_text("the whole frame, no crop"), error);
+        result = model_assume(model, memory_copy_text("the whole frame, no crop"), error);
     model->reads_images = result == VBP_OK;
     return result;
 }
 
-/* ---- Outputs -------------------------------------------------------------------------------- */
-
-static int choose_steering(VbpModel *model, VbpError *error)
-{
-    const struct graph *graph = model->graph;
-    const char *named = model->card.output.steering;
-    bool bins = model->card.output.has_kind && model->card.output.kind == CARD_BINS;
-
-    for (int i = 0; i < graph->output_count && named; i++) {
-        if (strcmp(graph->tensors[graph->outputs[i]].name, named) == 0) {
-            model->steering_output = i;
-            return VBP_OK;
-        }
-    }
-    if (named)
-        return error_set(
-            error, VBP_ERROR_ARGUMENT,
-            "the card's output.steering names '%s', but the network has no such output "
-            "(its first is '%s')",
-            named, graph->tensors[graph->outputs[0]].name);
-    for (int i = graph->output_count - 1; i >= 0; i--) {
-        size_t length = model_output_length(model, i);
-
-        if (bins ? length == (size_t)model->card.output.bin_count : length == 1)
-            model->steering_output = i;
-    }
-    if (graph->output_count == 1 && (bins || model_output_length(model, 0) == 1))
-        return VBP_OK; /* there is nothing to choose from */
-    return assume(model,
-                  memory_format("output '%s' steers, %s",
-                                graph->tensors[graph->outputs[model->steering_output]].name,
-                                model_output_length(model, model->steering_output) == 1
-                                    ? "the first that is a single number"
-                                    : "though it is not a single number: its first value is taken"),
-                  error);
-}
-
-static int check_bins(const VbpModel *model, VbpError *error)
-{
-    size_t length = model_output_length(model, model->steering_output);
-
-    if (model->card.output.kind != CARD_BINS || length == (size_t)model->card.output.bin_count)
-        return VBP_OK;
-    return error_set(
-        error, VBP_ERROR_ARGUMENT,
-        "the card's output.bins counts %d bins, but the steering output has %zu values",
-        model->card.output.bin_count, length);
-}
+/* ---- Opening and closing -------------------------------------------------------------------- */
 
 /* Works out from graph and card what the model is. */
-static int interpret(VbpModel *model, VbpError *error)
+static int interpret(VbpModel *model, const char *wanted_output, VbpError *error)
 {
     int result = choose_preprocessing(model, error);
 
     if (result == VBP_OK)
-        result = choose_steering(model, error);
-    return result == VBP_OK ? check_bins(model, error) : result;
+        result = steering_choose(model, wanted_output, error);
+    return result;
 }
 
 int model_check(struct graph *graph, const struct card *card, struct preprocess_settings *settings,
                 int *steering_output, VbpError *error)
 {
     VbpModel model = {.graph = graph, .card = *card};
-    int result = interpret(&model, error);
+    int result = interpret(&model, NULL, error);
 
     if (result == VBP_OK && !model.reads_images)
         result =
@@ -329,13 +283,12 @@ int model_check(struct graph *graph, const struct card *card, struct preprocess_
     return result;
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------- */
-
 /* The file's network, and its card: the named one, the one inside, the one beside it, or none. */
-static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError *error)
+static int load_graph(VbpModel *model, const VbpModelOptions *options, struct graph **refused,
+                      VbpError *error)
 {
     const char *named = options ? options->card_path : NULL;
-    struct model_hints hints = {0};
+    struct model_hints hints = {.refused = refused};
     char *embedded = NULL;
     VbpError card_error = {0};
     int card_result = read_card_file(model, named, &card_error);
@@ -371,26 +324,28 @@ static int load_graph(VbpModel *model, const VbpModelOptions *options, VbpError 
     return result;
 }
 
-int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *options,
-                   VbpError *error)
+int model_open(VbpModel **model, const char *path, const VbpModelOptions *options,
+               struct graph **refused, VbpError *error)
 {
     VbpModel *m;
     int result;
 
     *model = NULL;
+    if (refused)
+        *refused = NULL;
     if (!path)
         return error_set(error, VBP_ERROR_ARGUMENT, "no path of a model was given");
     m = memory_array(1, sizeof(*m));
     if (!m)
         return error_out_of_memory(error);
     m->path = memory_copy_text(path);
-    result = m->path ? load_graph(m, options, error) : error_out_of_memory(error);
+    result = m->path ? load_graph(m, options, refused, error) : error_out_of_memory(error);
     if (result != VBP_OK)
         goto done;
     if (m->graph->guess)
-        result = assume(m, memory_copy_text(m->graph->guess), error);
+        result = model_assume(m, memory_copy_text(m->graph->guess), error);
     if (result == VBP_OK)
-        result = interpret(m, error);
+        result = interpret(m, options ? options->steering_output : NULL, error);
     if (result == VBP_OK)
         result = graph_copy(&m->folded, m->graph, error);
     if (result == VBP_OK)
@@ -398,11 +353,22 @@ int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *op
     if (result != VBP_OK)
         error_prefix(error, "%s: ", path);
 done:
-    if (result == VBP_OK)
+    if (result == VBP_OK) {
         *model = m;
-    else
+    } else {
+        if (refused && m->graph) {
+            *refused = m->graph;
+            m->graph = NULL;
+        }
         vbp_model_close(&m);
+    }
     return result;
+}
+
+int vbp_model_open(VbpModel **model, const char *path, const VbpModelOptions *options,
+                   VbpError *error)
+{
+    return model_open(model, path, options, NULL, error);
 }
 
 void vbp_model_close(VbpModel **model)
@@ -475,46 +441,4 @@ const char *vbp_model_level_size(const VbpModel *model, int level, int *height, 
     *height = tensor_height(tensor);
     *width = tensor_width(tensor);
     return tensor->name;
-}
-
-/* Half a turn of the drawn wheel for full lock. */
-#define LOCK_DEGREES 180
-
-double model_wheel_degrees(const VbpModel *model, double steering)
-{
-    /* A family car's steering ratio and wheelbase. */
-    const double steering_ratio = 15, wheelbase_meters = 2.7;
-    double full_lock = model->card.output.has_full_lock ? model->card.output.full_lock : 1;
-    double degrees = steering;
-
-    switch (model->card.output.has_unit ? model->card.output.unit : CARD_NORMALIZED) {
-    case CARD_NORMALIZED:
-        degrees = steering / full_lock * LOCK_DEGREES;
-        break;
-    case CARD_DEGREES:
-        break;
-    case CARD_RADIANS:
-        degrees = steering * 180 / M_PI;
-        break;
-    case CARD_INVERSE_RADIUS:
-        degrees = atan(steering * wheelbase_meters) * 180 / M_PI * steering_ratio;
-        break;
-    }
-    return model->card.output.positive_left ? -degrees : degrees;
-}
-
-double model_recorded_degrees(const VbpModel *model, double recorded)
-{
-    /* Of a model that was trained on such labels, full lock is that of the labels. */
-    bool same_unit = model && model->card.output.has_full_lock &&
-                     (!model->card.output.has_unit || model->card.output.unit == CARD_NORMALIZED);
-
-    return recorded / (same_unit ? model->card.output.full_lock : 1) * LOCK_DEGREES;
-}
-
-const char *model_unit_text(const VbpModel *model)
-{
-    static const char *const texts[] = {"", "degrees", "rad", "1/m"};
-
-    return texts[model->card.output.has_unit ? model->card.output.unit : CARD_NORMALIZED];
 }

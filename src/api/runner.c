@@ -144,18 +144,17 @@ const float *vbp_runner_output(const VbpRunner *runner, int output)
 double vbp_runner_steering(const VbpRunner *runner)
 {
     const VbpModel *model = runner->model;
-    const struct card *card = &model->card;
     const float *values = vbp_runner_output(runner, model->steering_output);
     int likeliest = 0;
 
-    if (card->output.kind != CARD_BINS)
+    if (model->bins.count == 0)
         return (double)values[0];
-    for (int i = 1; i < card->output.bin_count; i++) {
+    for (int i = 1; i < model->bins.count; i++) {
         if (values[i] > values[likeliest])
             likeliest = i;
     }
-    return card->output.bin_first + likeliest * (card->output.bin_last - card->output.bin_first) /
-                                        (card->output.bin_count - 1);
+    return model->bins.first +
+           likeliest * (model->bins.last - model->bins.first) / (model->bins.count - 1);
 }
 
 const float *vbp_runner_mask(const VbpRunner *runner, int *height, int *width)

@@ -320,7 +320,7 @@ static int run(int argc, char **argv)
                                                 {0}};
     struct bench_options options = {.runs = DEFAULT_RUNS};
     struct common_options common;
-    VbpModelOptions model_options = {0};
+    VbpModelOptions model_options;
     struct measurement measurement = {0};
     struct bench bench = {0};
     VbpError error;
@@ -332,7 +332,7 @@ static int run(int argc, char **argv)
     if (status >= 0)
         return status;
     bench.runs = options.runs;
-    model_options.card_path = common.card;
+    model_options = cli_model_options(&common);
     result = vbp_model_open(&measurement.model, path, &model_options, &error);
     if (result == VBP_OK)
         result = measure(&measurement, &common, &options, &bench, &error);

@@ -29,6 +29,7 @@ extern const struct command command_convert, command_train, command_eval, comman
 struct common_options {
     const char *model;  /* -m; NULL: none */
     const char *card;   /* --card */
+    const char *output; /* --output: the name of the one that steers; NULL: not said */
     VbpAverage average; /* --average */
     bool even;          /* --even */
     int threads;        /* --threads; 0: as many as cores for video, one for the network */
@@ -68,6 +69,9 @@ bool cli_parse_time(const char *text, double *seconds);
 bool cli_parse_integer(const char *text, long long least, long long most, long long *value);
 
 /* ---- What commands do ----------------------------------------------------------------------- */
+
+/* How the options want a model opened. */
+VbpModelOptions cli_model_options(const struct common_options *common);
 
 /* Opens model and runner as the options say; mask == false: network only. Both NULL on failure. */
 int cli_open_model(const struct common_options *common, bool mask, VbpModel **model,

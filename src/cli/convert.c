@@ -38,7 +38,7 @@ static int make_card(const VbpModel *model, char **json, VbpError *error)
     *json = NULL;
     card.lambdas = NULL;
     card.lambda_count = 0;
-    return model->card_origin ? card_format(&card, json, error) : VBP_OK;
+    return model->card_origin || card.output.steering ? card_format(&card, json, error) : VBP_OK;
 }
 
 static int convert(const VbpModel *model, const char *output, VbpError *error)
@@ -59,10 +59,10 @@ static int convert(const VbpModel *model, const char *output, VbpError *error)
 
 static int run(int argc, char **argv)
 {
-    static const struct option own_options[] = {{"output", required_argument, NULL, 'o'}, {0}};
+    static const struct option own_options[] = {{"out", required_argument, NULL, 'o'}, {0}};
     struct convert_options options = {0};
     struct common_options common;
-    VbpModelOptions model_options = {0};
+    VbpModelOptions model_options;
     VbpModel *model = NULL;
     VbpError error;
     const char *path;
@@ -75,7 +75,7 @@ static int run(int argc, char **argv)
         return cli_usage_error(&command_convert, "where to write (-o) is missing");
     if (common.model)
         return cli_usage_error(&command_convert, "the model is named without -m");
-    model_options.card_path = common.card;
+    model_options = cli_model_options(&common);
     result = check_output(&common, path, options.output, &error);
     if (result == VBP_OK)
         result = vbp_model_open(&model, path, &model_options, &error);
@@ -93,6 +93,6 @@ const struct command command_convert = {
     .usage = "vbp convert MODEL -o OUT.onnx [options]",
     .summary = "any model that vbp reads, as an ONNX file",
     .help = "options:\n"
-            "  -o, --output FILE      the ONNX file, with the card in its metadata\n",
+            "  -o, --out FILE         the ONNX file, with the card in its metadata\n",
     .run = run,
 };

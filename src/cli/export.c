@@ -286,7 +286,7 @@ static void report(struct job *job)
 
 static int run(int argc, char **argv)
 {
-    static const struct option own_options[] = {{"output", required_argument, NULL, 'o'},
+    static const struct option own_options[] = {{"out", required_argument, NULL, 'o'},
                                                 {"start", required_argument, NULL, OPTION_START},
                                                 {"end", required_argument, NULL, OPTION_END},
                                                 {"crf", required_argument, NULL, OPTION_CRF},
@@ -328,7 +328,7 @@ const struct command command_export = {
     .usage = "vbp export SOURCE -m MODEL -o OUT.mp4 [options]",
     .summary = "write a clip with the mask over the road and the steering drawn in",
     .help = "options:\n"
-            "  -o, --output FILE      the clip; mp4, m4v, mov, mkv or webm by its ending\n"
+            "  -o, --out FILE         the clip; mp4, m4v, mov, mkv or webm by its ending\n"
             "      --start TIME       begin here (seconds, M:S or H:M:S)\n"
             "      --end TIME         end before this\n"
             "      --codec NAME       FFmpeg encoder (default: libx264; in webm libvpx-vp9)\n"

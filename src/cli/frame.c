@@ -231,7 +231,7 @@ static int work(struct job *job, VbpError *error)
 
 static int run(int argc, char **argv)
 {
-    static const struct option own_options[] = {{"output", required_argument, NULL, 'o'},
+    static const struct option own_options[] = {{"out", required_argument, NULL, 'o'},
                                                 {"at", required_argument, NULL, OPTION_AT},
                                                 {"raw", no_argument, NULL, OPTION_RAW},
                                                 {0}};
@@ -262,7 +262,7 @@ const struct command command_frame = {
     .usage = "vbp frame SOURCE -m MODEL -o FOLDER [options]",
     .summary = "one frame to files: overlay, mask, levels, report",
     .help = "options:\n"
-            "  -o, --output FOLDER    gets overlay.png mask.png levels.png mask.npy report.json\n"
+            "  -o, --out FOLDER       gets overlay.png mask.png levels.png mask.npy report.json\n"
             "      --at WHICH         a frame number (from 0) or a time (12.5, M:S, H:M:S)\n"
             "      --raw              also levels/NN_average.npy and levels/NN_product.npy\n",
     .run = run,

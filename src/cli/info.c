@@ -59,9 +59,27 @@ static struct totals count_totals(const struct graph *graph)
     return totals;
 }
 
+/* What is told of a file: all of a model, or what was read of one that was refused. */
+struct subject {
+    const char *path;
+    const struct graph *graph;
+    const VbpModel *model; /* NULL: it was refused */
+    const char *reason;    /* for which it was; NULL: it was not */
+};
+
 static const char *layout_name(const VbpModel *model)
 {
     return !model->reads_images ? "none" : model->settings.channels_last ? "NHWC" : "NCHW";
+}
+
+static bool steers(const struct subject *subject, int output)
+{
+    return subject->model && subject->model->steering_output == output;
+}
+
+static const char *format_of(const struct graph *graph)
+{
+    return graph->format ? graph->format : "unknown";
 }
 
 /* ---- Text ----------------------------------------------------------------------------------- */
@@ -101,30 +119,66 @@ static void print_layers(const struct graph *graph)
     }
 }
 
-static void print_text(const VbpModel *model)
+static void print_steering(const VbpModel *model)
 {
-    const struct graph *graph = model->graph;
-    const struct tensor *input = &graph->tensors[graph->input];
-    struct totals totals = count_totals(graph);
-    char text[SHAPE_TEXT_SIZE];
+    const struct card *card = &model->card;
+    enum card_unit unit = card->output.has_unit ? card->output.unit : CARD_NORMALIZED;
 
-    printf("model     %s\n", model->path);
-    printf("format    %s%s%s\n", graph->format ? graph->format : "unknown",
-           graph->producer ? ", written by " : "", graph->producer ? graph->producer : "");
-    printf("input     %s: %s (%s)\n", input->name, shape_text(&input->shape, text),
-           layout_name(model));
-    for (int i = 0; i < graph->output_count; i++)
-        printf("output    %s: %s%s\n", vbp_model_output_name(model, i),
-               shape_text(&graph->tensors[graph->outputs[i]].shape, text),
-               i == model->steering_output ? ", steers" : "");
+    printf("steering  ");
+    if (model->bins.count > 0)
+        printf("the likeliest of %d bins from %g to %g; ", model->bins.count, model->bins.first,
+               model->bins.last);
+    printf("%s, positive to the %s", card_unit_name(unit),
+           card->output.positive_left ? "left" : "right");
+    if (card->output.has_full_lock)
+        printf(", full lock %g", card->output.full_lock);
+    printf("\n");
+}
+
+/* What the card and the lack of one made of the file. */
+static void print_reading(const VbpModel *model)
+{
+    print_steering(model);
     printf("card      %s\n", model->card_origin ? model->card_origin : "none");
     print_preprocessing(model);
     for (int i = 0; i < model->assumption_count; i++)
         printf("assumed   %s\n", model->assumptions[i]);
-    printf("size      %" PRId64 " parameters, %" PRId64 " multiply-adds\n", totals.parameters,
-           totals.multiply_adds);
-    printf("levels    %d%s\n", graph->level_count,
-           graph->level_count ? "" : ": no mask can be made of this network");
+}
+
+static void print_text(const struct subject *subject)
+{
+    const struct graph *graph = subject->graph;
+    const VbpModel *model = subject->model;
+    struct totals totals = count_totals(graph);
+    char text[SHAPE_TEXT_SIZE];
+
+    printf("model     %s\n", subject->path);
+    printf("format    %s%s%s\n", format_of(graph), graph->producer ? ", written by " : "",
+           graph->producer ? graph->producer : "");
+    if (graph->input >= 0) {
+        const struct tensor *input = &graph->tensors[graph->input];
+
+        printf("input     %s: %s", input->name, shape_text(&input->shape, text));
+        printf(model ? " (%s)\n" : "\n", model ? layout_name(model) : "");
+    }
+    for (int i = 0; i < graph->output_count; i++) {
+        const struct tensor *output = &graph->tensors[graph->outputs[i]];
+
+        printf("output    %s: %s%s%s\n", output->name, shape_text(&output->shape, text),
+               steers(subject, i) ? ", steers: " : "",
+               steers(subject, i) ? model->steering_reason : "");
+    }
+    if (model)
+        print_reading(model);
+    if (subject->reason)
+        printf("refused   %s\n", subject->reason);
+    if (!model && graph->node_count == 0)
+        return;
+    printf("size      %" PRId64 " parameters, %" PRId64 " multiply-adds%s\n", totals.parameters,
+           totals.multiply_adds, model ? "" : ", as far as it was read");
+    if (model)
+        printf("levels    %d%s\n", graph->level_count,
+               graph->level_count ? "" : ": no mask can be made of this network");
     print_layers(graph);
 }
 
@@ -188,31 +242,17 @@ static cJSON *preprocessing_json(const VbpModel *model)
     return object;
 }
 
-static int print_json(const VbpModel *model, VbpError *error)
+/* What the card and the lack of one made of the file. */
+static void add_reading(cJSON *root, const VbpModel *model)
 {
-    const struct graph *graph = model->graph;
-    const struct tensor *input = &graph->tensors[graph->input];
-    struct totals totals = count_totals(graph);
-    cJSON *root = cJSON_CreateObject();
-    cJSON *object, *array;
-    char *text;
+    cJSON *array;
 
-    cJSON_AddStringToObject(root, "model", model->path);
-    cJSON_AddStringToObject(root, "format", graph->format ? graph->format : "unknown");
-    if (graph->producer)
-        cJSON_AddStringToObject(root, "producer", graph->producer);
-    object = cJSON_AddObjectToObject(root, "input");
-    cJSON_AddStringToObject(object, "name", input->name);
-    cJSON_AddItemToObject(object, "shape", shape_json(&input->shape));
-    cJSON_AddStringToObject(object, "layout", layout_name(model));
-    array = cJSON_AddArrayToObject(root, "outputs");
-    for (int i = 0; i < graph->output_count; i++) {
-        object = cJSON_CreateObject();
-        cJSON_AddStringToObject(object, "name", vbp_model_output_name(model, i));
-        cJSON_AddItemToObject(object, "shape",
-                              shape_json(&graph->tensors[graph->outputs[i]].shape));
-        cJSON_AddBoolToObject(object, "steering", i == model->steering_output);
-        cJSON_AddItemToArray(array, object);
+    cJSON_AddStringToObject(root, "steering_reason", model->steering_reason);
+    if (model->bins.count > 0) {
+        array = cJSON_AddArrayToObject(root, "bins");
+        cJSON_AddItemToArray(array, cJSON_CreateNumber(model->bins.first));
+        cJSON_AddItemToArray(array, cJSON_CreateNumber(model->bins.last));
+        cJSON_AddItemToArray(array, cJSON_CreateNumber(model->bins.count));
     }
     if (model->card_origin)
         cJSON_AddStringToObject(root, "card", model->card_origin);
@@ -221,18 +261,72 @@ static int print_json(const VbpModel *model, VbpError *error)
     array = cJSON_AddArrayToObject(root, "assumptions");
     for (int i = 0; i < model->assumption_count; i++)
         cJSON_AddItemToArray(array, cJSON_CreateString(model->assumptions[i]));
-    cJSON_AddNumberToObject(root, "parameters", (double)totals.parameters);
-    cJSON_AddNumberToObject(root, "macs", (double)totals.multiply_adds);
-    array = cJSON_AddArrayToObject(root, "levels");
+}
+
+static void add_input(cJSON *root, const struct subject *subject)
+{
+    const struct tensor *input = &subject->graph->tensors[subject->graph->input];
+    cJSON *object = cJSON_AddObjectToObject(root, "input");
+
+    cJSON_AddStringToObject(object, "name", input->name);
+    cJSON_AddItemToObject(object, "shape", shape_json(&input->shape));
+    if (subject->model)
+        cJSON_AddStringToObject(object, "layout", layout_name(subject->model));
+}
+
+static void add_outputs(cJSON *root, const struct subject *subject)
+{
+    const struct graph *graph = subject->graph;
+    cJSON *array = cJSON_AddArrayToObject(root, "outputs");
+
+    for (int i = 0; i < graph->output_count; i++) {
+        const struct tensor *output = &graph->tensors[graph->outputs[i]];
+        cJSON *object = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(object, "name", output->name);
+        cJSON_AddItemToObject(object, "shape", shape_json(&output->shape));
+        if (subject->model)
+            cJSON_AddBoolToObject(object, "steering", steers(subject, i));
+        cJSON_AddItemToArray(array, object);
+    }
+}
+
+static void add_levels(cJSON *root, const struct graph *graph)
+{
+    cJSON *array = cJSON_AddArrayToObject(root, "levels");
+
     for (int i = 0; i < graph->level_count; i++) {
         const struct tensor *level = &graph->tensors[graph->levels[i]];
+        cJSON *object = cJSON_CreateObject();
 
-        object = cJSON_CreateObject();
         cJSON_AddStringToObject(object, "name", level->name);
         cJSON_AddNumberToObject(object, "height", tensor_height(level));
         cJSON_AddNumberToObject(object, "width", tensor_width(level));
         cJSON_AddItemToArray(array, object);
     }
+}
+
+static int print_json(const struct subject *subject, VbpError *error)
+{
+    const struct graph *graph = subject->graph;
+    struct totals totals = count_totals(graph);
+    cJSON *root = cJSON_CreateObject();
+    char *text;
+
+    cJSON_AddStringToObject(root, "model", subject->path);
+    cJSON_AddStringToObject(root, "format", format_of(graph));
+    if (graph->producer)
+        cJSON_AddStringToObject(root, "producer", graph->producer);
+    if (graph->input >= 0)
+        add_input(root, subject);
+    add_outputs(root, subject);
+    if (subject->model)
+        add_reading(root, subject->model);
+    if (subject->reason)
+        cJSON_AddStringToObject(root, "refused", subject->reason);
+    cJSON_AddNumberToObject(root, "parameters", (double)totals.parameters);
+    cJSON_AddNumberToObject(root, "macs", (double)totals.multiply_adds);
+    add_levels(root, graph);
     cJSON_AddItemToObject(root, "layers", layers_json(graph));
     text = cJSON_Print(root);
     cJSON_Delete(root);
@@ -243,34 +337,61 @@ static int print_json(const VbpModel *model, VbpError *error)
     return VBP_OK;
 }
 
+/* ---- The command ---------------------------------------------------------------------------- */
+
+static int print(const struct subject *subject, bool json, VbpError *error)
+{
+    int result = VBP_OK;
+
+    if (json)
+        result = print_json(subject, error);
+    else
+        print_text(subject);
+    if (result == VBP_OK && fflush(stdout) != 0)
+        result = error_set_errno(error, "cannot write", "standard output");
+    return result;
+}
+
+/* What is known of a file that is refused; the refusal is told by the caller. */
+static void print_refused(const char *path, const struct graph *refused, bool json,
+                          const VbpError *refusal)
+{
+    struct subject subject = {.path = path, .graph = refused, .reason = refusal->message};
+    size_t length = strlen(path);
+    VbpError ignored;
+
+    if (strncmp(subject.reason, path, length) == 0 &&
+        strncmp(subject.reason + length, ": ", 2) == 0)
+        subject.reason += length + 2;
+    print(&subject, json, &ignored);
+}
+
 static int run(int argc, char **argv)
 {
     static const struct option own_options[] = {{"json", no_argument, NULL, OPTION_JSON}, {0}};
     struct info_options options = {0};
     struct common_options common;
-    VbpModelOptions model_options = {0};
+    VbpModelOptions model_options;
+    struct graph *refused = NULL;
     VbpModel *model = NULL;
     VbpError error;
     const char *path;
-    int status = cli_parse(&command_info, argc, argv, "", own_options, take_option, &options,
-                           &common, &path);
+    int result, status = cli_parse(&command_info, argc, argv, "", own_options, take_option,
+                                   &options, &common, &path);
 
     if (status >= 0)
         return status;
-    model_options.card_path = common.card;
-    if (vbp_model_open(&model, path, &model_options, &error) != VBP_OK)
-        return cli_fail(&error);
-    status = EXIT_DONE;
-    if (!options.json)
-        print_text(model);
-    else if (print_json(model, &error) != VBP_OK)
-        status = cli_fail(&error);
-    if (status == EXIT_DONE && fflush(stdout) != 0) {
-        error_set_errno(&error, "cannot write", "standard output");
-        status = cli_fail(&error);
-    }
+    model_options = cli_model_options(&common);
+    result = model_open(&model, path, &model_options, &refused, &error);
+    if (result == VBP_OK)
+        result =
+            print(&(struct subject){.path = model->path, .graph = model->graph, .model = model},
+                  options.json, &error);
+    else if (refused && (error.status == VBP_ERROR_FORMAT || error.status == VBP_ERROR_UNSUPPORTED))
+        print_refused(path, refused, options.json, &error);
+    graph_destroy(&refused);
     vbp_model_close(&model);
-    return status;
+    return result == VBP_OK ? EXIT_DONE : cli_fail(&error);
 }
 
 const struct command command_info = {

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_CARD = 256, OPTION_AVERAGE, OPTION_EVEN, OPTION_THREADS, OPTION_ISA };
+enum { OPTION_CARD = 256, OPTION_OUTPUT, OPTION_AVERAGE, OPTION_EVEN, OPTION_THREADS, OPTION_ISA };
 
 static const struct option common_long[] = {
     {"model", required_argument, NULL, 'm'},
     {"card", required_argument, NULL, OPTION_CARD},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
     {"average", required_argument, NULL, OPTION_AVERAGE},
     {"even", no_argument, NULL, OPTION_EVEN},
     {"threads", required_argument, NULL, OPTION_THREADS},
@@ -23,7 +24,7 @@ static const struct option common_long[] = {
 };
 
 #define COMMON_COUNT   (sizeof(common_long) / sizeof(common_long[0]))
-#define OPTIONS_MAX    40
+#define OPTIONS_MAX    48
 #define COMMON_LETTERS ":m:qvyh"
 #define LETTERS_MAX    32
 #define THREADS_MOST   256
@@ -31,8 +32,9 @@ static const struct option common_long[] = {
 static const char common_help[] =
     "\n"
     "common options:\n"
-    "  -m, --model FILE       the network (ONNX, Torch7)\n"
+    "  -m, --model FILE       the network (ONNX, Keras, Torch7)\n"
     "      --card FILE        how a frame becomes its input (JSON; default: MODEL.card.json)\n"
+    "      --output NAME      the output that steers (default: what the card says)\n"
     "      --average KIND     channels of a level: positive (default), mean, abs\n"
     "      --even             even out the checkerboard of kernels that strides do not divide\n"
     "      --threads N        threads for decoding and encoding, and for the network\n"
@@ -85,6 +87,9 @@ static int take_common(const struct command *command, int option, const char *va
         break;
     case OPTION_CARD:
         common->card = value;
+        break;
+    case OPTION_OUTPUT:
+        common->output = value;
         break;
     case OPTION_AVERAGE:
         if (!parse_average(value, &common->average))
@@ -234,10 +239,15 @@ static void note_model(const struct common_options *common, const VbpModel *mode
              model->card_origin ? model->card_origin : "none", kernels_best(common->isa)->name);
 }
 
+VbpModelOptions cli_model_options(const struct common_options *common)
+{
+    return (VbpModelOptions){.card_path = common->card, .steering_output = common->output};
+}
+
 int cli_open_model(const struct common_options *common, bool mask, VbpModel **model,
                    VbpRunner **runner, VbpError *error)
 {
-    VbpModelOptions model_options = {.card_path = common->card};
+    VbpModelOptions model_options = cli_model_options(common);
     VbpRunnerOptions runner_options = {.average = common->average,
                                        .even = common->even,
                                        .no_mask = !mask,

@@ -126,7 +126,7 @@ static int take_model(struct job *job, VbpModel *model, VbpError *error)
 /* Makes a new network, or takes a trained one to go on with. */
 static int prepare_network(struct job *job, VbpError *error)
 {
-    VbpModelOptions options = {.card_path = job->common->card};
+    VbpModelOptions options = cli_model_options(job->common);
     VbpModel *model;
     int result;
 
@@ -347,7 +347,8 @@ static int write_network(struct job *job, VbpError *error)
     unsigned char *bytes = NULL;
     char *card = NULL;
     size_t length;
-    int result = network_scale_output(job->graph, 0, (float)(1 / job->label_scale), error);
+    int result =
+        network_scale_output(job->graph, job->output, (float)(1 / job->label_scale), error);
 
     if (result == VBP_OK)
         result = card_format(&job->card, &card, error);
@@ -487,7 +488,7 @@ const struct command command_train = {
     .summary = "train a network on labelled drives (Udacity log, Donkey tub, roadsim folder)",
     .help =
         "options:\n"
-        "  -o, --output FILE         the network, with its card inside\n"
+        "  -o, --out FILE            the network, with its card inside\n"
         "      --net NAME            pilotnet (default), nethvf, or a JSON description "
         "(doc/models.md)\n"
         "  -m, --model FILE          train this network further, instead of a new one\n"

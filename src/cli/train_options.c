@@ -256,6 +256,9 @@ static int check_together(const struct train_command *command, const struct comm
     if (command->net && common->model)
         return cli_usage_error(&command_train,
                                "--net makes a new network and -m trains one further: not both");
+    if (common->output && !common->model)
+        return cli_usage_error(&command_train,
+                               "--output names an output of the network that -m gives");
     if (command->train.patience > 0 && command->hold_out <= 0)
         return cli_usage_error(
             &command_train, "--patience looks at held-out samples, and --hold-out 0 leaves none");
@@ -265,7 +268,7 @@ static int check_together(const struct train_command *command, const struct comm
 int train_parse(int argc, char **argv, struct train_command *command, struct common_options *common)
 {
     static const struct option own_options[] = {
-        {"output", required_argument, NULL, 'o'},
+        {"out", required_argument, NULL, 'o'},
         {"net", required_argument, NULL, OPTION_NET},
         {"optimizer", required_argument, NULL, OPTION_OPTIMIZER},
         {"lr", required_argument, NULL, OPTION_RATE},

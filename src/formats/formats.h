@@ -17,6 +17,8 @@ struct model_hints {
     bool outranks_file;                /* even where a card inside the file says another size */
     const struct card_lambda *lambdas; /* what the card says of Keras Lambdas */
     int lambda_count;
+    struct graph **refused; /* where model_load leaves what it read of a file that it refuses, to be
+                               destroyed; NULL: nowhere */
 };
 
 /*
@@ -27,6 +29,12 @@ struct model_hints {
  */
 int model_load(const char *path, const struct model_hints *hints, struct graph **graph,
                char **embedded_card, VbpError *error);
+
+/*
+ * Ends a loader that fails: *graph, which may be NULL and need not be finished, becomes
+ * *hints->refused where that is wanted, and is destroyed where not. *graph is NULL then.
+ */
+void model_leave_refused(const struct model_hints *hints, struct graph **graph);
 
 /* The loaders: `bytes` is the whole file. Messages do not name the file; model_load adds it. */
 /*

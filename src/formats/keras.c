@@ -219,7 +219,7 @@ int keras_load(const unsigned char *bytes, size_t length, const char *path,
         loader.guess = NULL;
         *graph = loader.graph;
     } else {
-        graph_destroy(&loader.graph);
+        model_leave_refused(hints, &loader.graph);
     }
     keras_hdf5_close(&loader.weights);
     free_parts(&parts);

@@ -375,7 +375,7 @@ done:
     if (result == VBP_OK) {
         *graph = loader.graph;
     } else {
-        graph_destroy(&loader.graph);
+        model_leave_refused(&own_hints, &loader.graph);
         free(*embedded_card);
         *embedded_card = NULL;
     }

@@ -193,7 +193,7 @@ done:
     if (result == VBP_OK)
         *graph = loaded;
     else
-        graph_destroy(&loaded);
+        model_leave_refused(hints, &loaded);
     torch7_reader_free(&reader);
     return result;
 }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "media/convert.h"
 #include "media/ffmpeg.h"
+#include "media/jpeg.h"
 #include "media/source.h"
 
 #include <libavcodec/avcodec.h>
@@ -143,6 +144,8 @@ int image_read(const char *path, struct frame *frame, VbpError *error)
     result = decode(&frame->picture, path, id, bytes, length, error);
     if (result == VBP_OK)
         result = convert(&frame->picture, path, error);
+    if (result == VBP_OK && id == AV_CODEC_ID_MJPEG)
+        result = jpeg_to_rgb(&frame->picture, error);
     free(bytes);
     return result;
 }

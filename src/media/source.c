@@ -6,6 +6,7 @@
 #include "media/array.h"
 #include "media/convert.h"
 #include "media/image_reader.h"
+#include "media/jpeg.h"
 #include "media/sequence.h"
 #include "media/video.h"
 
@@ -137,6 +138,8 @@ static int keep_still(struct source *source, VbpError *error)
     if (result != VIDEO_FRAME)
         return result;
     result = converter_run(source->converter, &picture.frame, error);
+    if (result == VBP_OK && source->video->decoder->codec_id == AV_CODEC_ID_MJPEG)
+        result = jpeg_to_rgb(&picture.frame, error);
     if (result != VBP_OK) {
         error_prefix(error, "%s: ", source->name);
         return result;

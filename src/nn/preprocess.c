@@ -67,7 +67,7 @@ int preprocess_crop(const struct preprocess_settings *settings, int width, int h
     if (top + bottom >= height || left + right >= width)
         return error_set(
             error, VBP_ERROR_ARGUMENT,
-            "the card's crop (top %d, bottom %d, left %d, right %d) leaves nothing of a "
+            "the card's input.crop (top %d, bottom %d, left %d, right %d) leaves nothing of a "
             "frame of %dx%d",
             top, bottom, left, right, width, height);
     *crop = (VbpRectangle){left, top, width - left - right, height - top - bottom};

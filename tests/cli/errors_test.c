@@ -116,12 +116,22 @@ static void test_help_and_version(void **state)
     }
 }
 
-/* Every kind of bad model: refused in the same words by info and frame. */
+/* Every kind of bad model: refused in the same words by info, which tells what it knows of the
+ * file before that, and by frame. */
 static void refuse_model(const struct lane_files *files, const char *model, const char *reason)
 {
     const char *out = scratch_path("refused");
+    struct process_result result = VBP_RUN("info", model);
 
-    REFUSED(VBP_RUN("info", model), model, reason);
+    if (*result.output) {
+        const char *told = strstr(result.output, "refused   ");
+
+        assert_non_null(strstr(result.output, "format    "));
+        if (!told || !strstr(told, reason))
+            fail_msg("'%s' is not told in: %s", reason, result.output);
+        *result.output = 0;
+    }
+    REFUSED(result, model, reason);
     REFUSED(VBP_RUN("frame", files->picture, "-m", model, "-o", out), model, reason);
     expect_nothing_at(out);
 }
@@ -154,7 +164,7 @@ static void test_models_of_other_kinds(void **state)
 {
     refuse_model(*state, data_path("refuse/pickle-named.h5"), "torch.onnx.export");
     refuse_model(*state, data_path("refuse/recurrent-lstm.h5"), "cannot run LSTM 'LSTM_seq'");
-    refuse_model(*state, data_path("refuse/state-dict.pth"), "torch.onnx.export");
+    refuse_model(*state, data_path("refuse/state-dict.pth"), "a PyTorch state dict: weights");
     refuse_model(*state, data_path("refuse/pilotnet-int8.tflite"), "TensorFlow Lite");
 }
 
@@ -426,7 +436,8 @@ static void test_networks_that_cannot_be_trained(void **state)
         {.outputs = 15, .card = "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 15]}}"},
         {.outputs = 2},
         {.outputs = 3, .second_output = 2}};
-    static const char *const reasons[] = {"bins", "'steering' is 2 numbers", "2 numbers"};
+    static const char *const reasons[] = {"bins", "'steering' is 2 numbers",
+                                          "'steering' is 3 numbers"};
 
     (void)state;
     for (int i = 0; i < 3; i++) {

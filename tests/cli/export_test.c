@@ -84,6 +84,43 @@ static void test_own_clip(void **state)
     assert_false(file_exists(scratch_path(".annotated.mp4.partial")));
 }
 
+/* A recording, a folder and a pattern: as many frames as pictures, at the recorder's times. */
+static void test_recordings(void **state)
+{
+    static const struct {
+        const char *source, *model, *end;
+        int frames;
+    } cases[] = {
+        {"udacity-lake", "comma-same-maxpool/model.h5", "1000", 300},
+        {"udacity-lake/driving_log.csv", "pilotnet-elu-yuv/model.h5", "1000", 300},
+        {"udacity-lake/IMG", "prelu-bn/model.h5", "2", 40},
+        {"donkey-tub-v1", "donkey-linear/model.h5", "1000", 400},
+        {"donkey-tub-v1/%d_cam-image_array_.jpg", "donkey-linear/model.h5", "5", 100},
+        {"donkey-tub-v2", "donkey-categorical/model.h5", "10", 166},
+    };
+    const char *out = scratch_path("recording.mp4");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char source[300], model[300], name[200], *times, *format;
+
+        data_path("sequences/udacity-lake/driving_log.csv"); /* skips where there are none */
+        snprintf(name, sizeof(name), "zoo/%s", cases[i].model);
+        snprintf(model, sizeof(model), "%s", data_path(name));
+        snprintf(name, sizeof(name), "%s", data_path("sequences"));
+        snprintf(source, sizeof(source), "%s/%s", name, cases[i].source);
+        expect_done(
+            VBP_RUN("export", source, "-m", model, "-o", out, "-y", "-q", "--end", cases[i].end));
+        times = probe(out, "v:0", "frame=pts_time");
+        assert_int_equal(count_lines(times), cases[i].frames);
+        /* What every player shows, though the pictures themselves are red, green and blue. */
+        format = probe(out, "v:0", "stream=pix_fmt");
+        assert_string_equal(format, "yuv420p\n");
+        free(format);
+        free(times);
+    }
+}
+
 static AVFrame *read_picture(const char *path, int number)
 {
     struct source_options options = {.random_access = true};
@@ -240,10 +277,15 @@ static void test_variable_frame_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_clip),       cmocka_unit_test(test_clean_draws_the_mask_only),
-        cmocka_unit_test(test_part_of_a_clip), cmocka_unit_test(test_other_containers),
-        cmocka_unit_test(test_one_picture),    cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_highway),        cmocka_unit_test(test_variable_frame_rate),
+        cmocka_unit_test(test_recordings),
+        cmocka_unit_test(test_own_clip),
+        cmocka_unit_test(test_clean_draws_the_mask_only),
+        cmocka_unit_test(test_part_of_a_clip),
+        cmocka_unit_test(test_other_containers),
+        cmocka_unit_test(test_one_picture),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_highway),
+        cmocka_unit_test(test_variable_frame_rate),
     };
 
     return cmocka_run_group_tests(tests, lane_files_setup, lane_files_teardown);

@@ -3,6 +3,7 @@
  * implementations: as they are, and once more as the ONNX files that `vbp convert` makes of them;
  * at every level of instructions, on 1, 2 and 4 threads.
  */
+#include "api/model.h"
 #include "base/file.h"
 #include "formats/formats.h"
 #include "support/data.h"
@@ -157,7 +158,39 @@ static void check_model(const char *network, const char *path, const char *card)
     npy_free(&masks);
 }
 
-/* As loaded and as converted: the same outputs, and the card comes along. */
+/* Both runners' masks, of 0..1. */
+static double mask_difference(const VbpRunner *a, const VbpRunner *b)
+{
+    int height, width, same_height, same_width;
+    const float *of_a = vbp_runner_mask(a, &height, &width);
+    const float *of_b = vbp_runner_mask(b, &same_height, &same_width);
+    double worst = 0;
+
+    assert_int_equal(height, same_height);
+    assert_int_equal(width, same_width);
+    for (int i = 0; i < height * width; i++)
+        worst = fmax(worst, fabs((double)of_a[i] - (double)of_b[i]));
+    return worst;
+}
+
+/* The card in the file says all that the one beside it said. */
+static void check_same_card(const VbpModel *a, const VbpModel *b)
+{
+    const struct preprocess_settings *of_a = &a->settings, *of_b = &b->settings;
+
+    assert_true(of_a->crop_top == of_b->crop_top && of_a->crop_bottom == of_b->crop_bottom &&
+                of_a->crop_left == of_b->crop_left && of_a->crop_right == of_b->crop_right);
+    assert_int_equal(of_a->resize, of_b->resize);
+    assert_int_equal(of_a->color, of_b->color);
+    assert_memory_equal(of_a->scale, of_b->scale, sizeof(of_a->scale));
+    assert_memory_equal(of_a->bias, of_b->bias, sizeof(of_a->bias));
+    assert_int_equal(of_a->channels_last, of_b->channels_last);
+    assert_int_equal(a->steering_output, b->steering_output);
+    assert_int_equal(a->bins.count, b->bins.count);
+    assert_non_null(b->card_origin);
+}
+
+/* As loaded and as converted: the same outputs and masks, and the card comes along. */
 static void check_same(const char *network, const char *path, const char *converted,
                        const char *card)
 {
@@ -175,6 +208,9 @@ static void check_same(const char *network, const char *path, const char *conver
             vbp_runner_run_input(runners[i], inputs.data, inputs.count / INPUTS, &error), VBP_OK);
     }
     assert_int_equal(vbp_model_level_count(models[1]), vbp_model_level_count(models[0]));
+    check_same_card(models[0], models[1]);
+    assert_true(mask_difference(runners[0], runners[1]) <= 1e-5);
+    assert_true(fabs(vbp_runner_steering(runners[0]) - vbp_runner_steering(runners[1])) <= 1e-5);
     for (int i = 0; i < vbp_model_output_count(models[0]); i++) {
         assert_string_equal(vbp_model_output_name(models[1], i),
                             vbp_model_output_name(models[0], i));
@@ -189,6 +225,54 @@ static void check_same(const char *network, const char *path, const char *conver
     npy_free(&inputs);
 }
 
+/* The program itself, from a ready input to its files. */
+static void check_command(const char *network, const char *path, const char *card)
+{
+    struct npy inputs = data_array(strstr(zoo_path(network, "input.npy"), "zoo/"));
+    struct npy masks = data_array(strstr(zoo_path(network, "mask.npy"), "zoo/"));
+    cJSON *expected = read_json(zoo_path(network, "expected.json"));
+    size_t length = inputs.count / INPUTS, cells = masks.count / INPUTS;
+    const char *folder = scratch_path("frame");
+
+    for (size_t i = 0; i < INPUTS; i++) {
+        const cJSON *outputs = cJSON_GetArrayItem(cJSON_GetObjectItem(expected, "outputs"), (int)i);
+        const char *input = scratch_path("x.npy");
+        struct process_result result;
+        const cJSON *got, *want;
+        cJSON *report;
+        struct npy mask;
+
+        assert_int_equal(npy_write(input, NPY_FLOAT32, (float *)inputs.data + i * length,
+                                   inputs.rank - 1, inputs.extent + 1, NULL),
+                         VBP_OK);
+        result = VBP_RUN("frame", input, "-m", path, "--card", card, "-o", folder, "-y", "-q");
+        if (result.status != 0)
+            fail_msg("exit %d: %s", result.status, result.errors);
+        process_free(&result);
+        report = read_json(scratch_path("frame/report.json"));
+        got = cJSON_GetObjectItem(report, "outputs")->child;
+        for (want = outputs->child; want; want = want->next, got = got->next) {
+            const cJSON *named = cJSON_GetObjectItem(outputs, got->string);
+
+            named = named ? named : want;
+            for (int j = 0; j < cJSON_GetArraySize(named); j++)
+                assert_true(fabs(cJSON_GetArrayItem(got, j)->valuedouble -
+                                 cJSON_GetArrayItem(named, j)->valuedouble) <= 1e-4);
+        }
+        assert_null(got);
+        cJSON_Delete(report);
+        assert_int_equal(npy_read(scratch_path("frame/mask.npy"), &mask, NULL), VBP_OK);
+        assert_int_equal(mask.count, cells);
+        for (size_t j = 0; j < cells; j++)
+            assert_true(fabs((double)((float *)mask.data)[j] -
+                             (double)((float *)masks.data)[i * cells + j]) <= 1e-3);
+        npy_free(&mask);
+    }
+    cJSON_Delete(expected);
+    npy_free(&inputs);
+    npy_free(&masks);
+}
+
 static void test_network(void **state)
 {
     const char *const *network = *state; /* its name, and its file */
@@ -200,6 +284,7 @@ static void test_network(void **state)
     snprintf(name, sizeof(name), "%s.onnx", network[0]);
     snprintf(converted, sizeof(converted), "%s", scratch_path(name));
     check_model(network[0], model, card);
+    check_command(network[0], model, card);
     result = VBP_RUN("convert", model, "--card", card, "-o", converted, "-q");
     if (result.status != 0)
         fail_msg("exit %d: %s", result.status, result.errors);

@@ -81,9 +81,9 @@ static void add_begin(struct onnx_builder *builder, enum model_begin begin, int 
 }
 
 static void add_dense(struct onnx_builder *builder, const char *name, int inputs, int outputs,
-                      const float *bias)
+                      const float *bias, int softmax)
 {
-    char weights[32], biases[32], all[80];
+    char weights[48], biases[48], all[120], scores[48];
 
     strcat(strcpy(weights, name), "_weights");
     strcat(strcpy(biases, name), "_biases");
@@ -93,7 +93,10 @@ static void add_dense(struct onnx_builder *builder, const char *name, int inputs
                              : uneven(builder, inputs * outputs));
     onnx_builder_floats(builder, biases, 1, (const int64_t[]){outputs},
                         bias ? bias : repeated(builder, outputs, 0.25F));
-    onnx_builder_node(builder, "Gemm", name, all, name);
+    strcat(strcpy(scores, name), "_scores");
+    onnx_builder_node(builder, "Gemm", name, all, softmax ? scores : name);
+    if (softmax)
+        onnx_builder_node(builder, "Softmax", scores, scores, name);
     onnx_builder_output(builder, name);
 }
 
@@ -117,8 +120,10 @@ const char *model_write(const char *name, const struct model_parts *parts)
     onnx_builder_node(&builder, parts->no_relu ? "Tanh" : "Relu", "relu", "convolved", "level");
     onnx_builder_node(&builder, "Flatten", "flatten", "level", "flat");
     if (parts->second_output)
-        add_dense(&builder, "throttle", flat, parts->second_output, NULL);
-    add_dense(&builder, "steering", flat, parts->outputs ? parts->outputs : 1, parts->bias);
+        add_dense(&builder, parts->second_name ? parts->second_name : "throttle", flat,
+                  parts->second_output, NULL, 0);
+    add_dense(&builder, parts->name ? parts->name : "steering", flat,
+              parts->outputs ? parts->outputs : 1, parts->bias, parts->softmax);
     if (parts->card)
         onnx_builder_metadata(&builder, "vbp.card", parts->card);
     onnx_builder_pack(&builder, &bytes, &length);

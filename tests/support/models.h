@@ -21,8 +21,10 @@ struct model_parts {
     int outputs;       /* length of the output; 0: 1 */
     const float *bias; /* of the dense layer; then its weights are 0, and these are the outputs */
     int second_output; /* length of another output, "throttle", that comes first; 0: none */
-    int no_relu;       /* not 0: the network has no level */
-    const char *card;  /* in the file's metadata; NULL: none */
+    const char *name, *second_name; /* of the outputs; NULL: the names above */
+    int softmax;                    /* not 0: a softmax makes the output */
+    int no_relu;                    /* not 0: the network has no level */
+    const char *card;               /* in the file's metadata; NULL: none */
 };
 
 /* Writes the model into the test's folder (scratch_setup) and returns its path. */

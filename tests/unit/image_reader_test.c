@@ -7,6 +7,7 @@
 #include "media/source.h"
 #include "support/clip.h"
 #include "support/data.h"
+#include "support/png.h"
 #include "support/scratch.h"
 
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +112,132 @@ static void reads_others_through_source(void **state)
     check_same_as_source(path);
 }
 
+/* ---- Kinds of PNG --------------------------------------------------------------------------- */
+
+static const uint8_t gray8[] = {10, 200, 77};
+static const uint8_t gray16[] = {10, 0, 200, 99, 77, 255};
+static const uint8_t gray4[] = {0x0f, 0x70};
+static const uint8_t gray1[] = {0x40};
+static const uint8_t gray_alpha8[] = {10, 0, 200, 255, 77, 128};
+static const uint8_t gray_alpha16[] = {10, 0, 0, 0, 200, 99, 255, 255, 77, 255, 128, 0};
+static const uint8_t rgb8[] = {1, 2, 3, 250, 128, 0, 9, 99, 199};
+static const uint8_t rgb16[] = {1,  0, 2,   99, 3, 255, 250, 0,   128,
+                                99, 0, 255, 9,  0, 99,  99,  199, 255};
+static const uint8_t rgba8[] = {1, 2, 3, 0, 250, 128, 0, 255, 9, 99, 199, 7};
+static const uint8_t rgba16[] = {1, 0, 2, 99, 3, 255, 0,  0,  250, 0,   128, 99,
+                                 0, 9, 1, 1,  9, 0,   99, 99, 199, 255, 0,   7};
+static const uint8_t indices8[] = {2, 0, 1};
+static const uint8_t indices2[] = {0x84};
+static const uint8_t colours[] = {250, 128, 0, 9, 99, 199, 1, 2, 3};
+static const uint8_t transparency[] = {0, 128, 255};
+
+/* Three pixels of each kind that PNG has; alpha is left out, as training scripts do it. */
+static const struct {
+    const char *name;
+    struct png_picture picture;
+    uint8_t rgb[9];
+} kinds[] = {
+    {"gray8",
+     {PNG_GRAY, 8, 3, 1, gray8, 3, NULL, 0, NULL},
+     {10, 10, 10, 200, 200, 200, 77, 77, 77}},
+    {"gray16",
+     {PNG_GRAY, 16, 3, 1, gray16, 6, NULL, 0, NULL},
+     {10, 10, 10, 200, 200, 200, 77, 77, 77}},
+    {"gray4",
+     {PNG_GRAY, 4, 3, 1, gray4, 2, NULL, 0, NULL},
+     {0, 0, 0, 255, 255, 255, 119, 119, 119}},
+    {"gray1", {PNG_GRAY, 1, 3, 1, gray1, 1, NULL, 0, NULL}, {0, 0, 0, 255, 255, 255, 0, 0, 0}},
+    {"gray and alpha",
+     {PNG_GRAY_ALPHA, 8, 3, 1, gray_alpha8, 6, NULL, 0, NULL},
+     {10, 10, 10, 200, 200, 200, 77, 77, 77}},
+    {"gray and alpha 16",
+     {PNG_GRAY_ALPHA, 16, 3, 1, gray_alpha16, 12, NULL, 0, NULL},
+     {10, 10, 10, 200, 200, 200, 77, 77, 77}},
+    {"rgb8", {PNG_RGB, 8, 3, 1, rgb8, 9, NULL, 0, NULL}, {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"rgb16", {PNG_RGB, 16, 3, 1, rgb16, 18, NULL, 0, NULL}, {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"rgba8", {PNG_RGBA, 8, 3, 1, rgba8, 12, NULL, 0, NULL}, {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"rgba16", {PNG_RGBA, 16, 3, 1, rgba16, 24, NULL, 0, NULL}, {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"palette",
+     {PNG_PALETTE, 8, 3, 1, indices8, 3, colours, 3, NULL},
+     {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"palette of 2 bits",
+     {PNG_PALETTE, 2, 3, 1, indices2, 1, colours, 3, NULL},
+     {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+    {"palette with alpha",
+     {PNG_PALETTE, 8, 3, 1, indices8, 3, colours, 3, transparency},
+     {1, 2, 3, 250, 128, 0, 9, 99, 199}},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* A step of 16 bits may be rounded either way. */
+static void check_kind(size_t kind, const VbpImage *image)
+{
+    bool gray = image->format == VBP_PIXEL_GRAY8;
+
+    assert_true(gray || image->format == VBP_PIXEL_RGB24);
+    assert_int_equal(image->width, 3);
+    assert_int_equal(image->full_range, 1);
+    for (int i = 0; i < 9; i++) {
+        int value = image->plane[0][gray ? i / 3 : i];
+
+        if (abs(value - kinds[kind].rgb[i]) > (kinds[kind].picture.depth == 16))
+            fail_msg("%s: value %d is %d instead of %d", kinds[kind].name, i, value,
+                     kinds[kind].rgb[i]);
+    }
+}
+
+static void reads_every_kind_of_png(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        /* The name says nothing. */
+        const char *path = png_write(i % 2 ? "kind.jpg" : "kind.png", &kinds[i].picture);
+        struct frame frame;
+        VbpImage image;
+        VbpError error;
+
+        if (image_read(path, &frame, &error) != VBP_OK)
+            fail_msg("%s: %s", kinds[i].name, error.message);
+        image = frame_image(&frame);
+        check_kind(i, &image);
+        frame_release(&frame);
+        check_same_as_source(path);
+    }
+}
+
+/* All kinds in one folder, behind a picture in colour, whose form they take; in natural order. */
+static void reads_every_kind_in_a_folder(void **state)
+{
+    struct source *source;
+    struct frame frame;
+    VbpImage image;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(file_make_folder(scratch_path("kinds"), &error), VBP_OK);
+    png_write("kinds/img 1.jpg", &kinds[6].picture);
+    for (size_t i = 0; i < KINDS; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "kinds/img %zu.%s", i + 2, i % 2 ? "jpg" : "png");
+        png_write(name, &kinds[i].picture);
+    }
+    if (source_open(&source, scratch_path("kinds"), &(struct source_options){.threads = 1},
+                    &error) != VBP_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(source_info(source)->frame_count, KINDS + 1);
+    for (size_t i = 0; i <= KINDS; i++) {
+        assert_int_equal(source_read(source, &frame, &error), SOURCE_FRAME);
+        image = frame_image(&frame);
+        assert_int_equal(image.format, VBP_PIXEL_RGB24);
+        check_kind(i == 0 ? 6 : i - 1, &image);
+        frame_release(&frame);
+    }
+    assert_int_equal(source_damage(source).packets, 0);
+    source_close(&source);
+}
+
 static void refuse(const char *path, int status)
 {
     struct frame frame = {.number = 3};
@@ -174,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_source_reads),  cmocka_unit_test(reads_others_through_source),
+        cmocka_unit_test(reads_every_kind_of_png),  cmocka_unit_test(reads_every_kind_in_a_folder),
         cmocka_unit_test(refuses_damaged_pictures), cmocka_unit_test(refuses_videos),
         cmocka_unit_test(reads_recorded_pictures),
     };

@@ -19,6 +19,10 @@
 #define PICKLE                                                                                     \
     "a PyTorch pickle: it holds code, not a network; export it to ONNX with torch.onnx.export"
 
+#define STATE                                                                                      \
+    "a PyTorch state dict: weights without the network they belong to; load them into that "       \
+    "network and export it to ONNX with torch.onnx.export"
+
 struct fixture {
     char folder[64];
     char path[128];
@@ -124,6 +128,9 @@ static void test_foreign(void **state)
         {"\x80\x02\x8a\nl\xfc\x9c", 7, PICKLE},
         {"\x80\x04\x95", 3, PICKLE},
         {"PK\3\4____archive/data.pkl", 24, PICKLE},
+        {"PK\3\4____archive/data.pkl torch._utils\n_rebuild_tensor_v2\n", 57, STATE},
+        {"PK\3\4____archive/data.pkl _rebuild_tensor_v2 torch.nn.modules.conv", 65, PICKLE},
+        {"\x80\x02}q\0 _rebuild_tensor_v2", 24, STATE},
         {"PK\3\4____picture.png", 19, "a zip archive, not a model"},
         {"\x1c\0\0\0TFL3\0\0", 10, LITE},
         {"4\n1\n3\nV 1\n13\nnn.Sequential\n", 27,
@@ -185,7 +192,7 @@ static void test_refuse_folder(void **state)
          "layer looks at many frames in turn and remembers them; vbp runs networks that steer by "
          "one frame alone"},
         {"pickle-named.h5", PICKLE},
-        {"state-dict.pth", PICKLE},
+        {"state-dict.pth", STATE},
         {"pilotnet-int8.tflite", LITE},
     };
 

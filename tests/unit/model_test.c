@@ -112,26 +112,133 @@ static void networks_that_take_bytes(void **state)
     }
 }
 
-static void the_first_single_number_steers(void **state)
+/* Without anybody naming one: by name, then by length, then the first; and always why. */
+static void which_output_steers(void **state)
 {
-    VbpModel *model = opened(&(struct model_parts){.second_output = 3});
+    static const struct {
+        struct model_parts parts; /* second_output is output 0 */
+        int steers;
+        const char *reason;
+    } cases[] = {
+        {{.outputs = 1}, 0, "the only output"},
+        {{.outputs = 4, .name = "x"}, 0, "the only output"},
+        {{.second_output = 1}, 1, "its name contains 'steer'"},
+        {{.second_output = 1, .name = "brake", .second_name = "AngleOut"},
+         0,
+         "its name contains 'angle'"},
+        {{.second_output = 1, .outputs = 3, .name = "pred_Steering_angle"},
+         1,
+         "its name contains 'steer'"},
+        {{.second_output = 1, .second_name = "angle_speed"}, 0, "its name contains 'angle'"},
+        {{.second_output = 3, .second_name = "steer_a", .name = "steer_b"},
+         1,
+         "its name contains 'steer'"},
+        {{.second_output = 3, .name = "x"}, 1, "the first that is a single number"},
+        {{.second_output = 1, .name = "x"}, 0, "the first that is a single number"},
+        {{.second_output = 3, .outputs = 2, .name = "x"}, 0, "the first output"},
+    };
 
     (void)state;
-    assert_int_equal(vbp_model_output_count(model), 2);
-    assert_string_equal(vbp_model_output_name(model, 0), "throttle");
-    assert_int_equal(vbp_model_output_length(model, 0), 3);
-    assert_string_equal(vbp_model_output_name(model, 1), "steering");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        VbpModel *model = opened(&cases[i].parts);
+        bool guessed = vbp_model_output_count(model) > 1;
+
+        if (model->steering_output != cases[i].steers ||
+            strcmp(model->steering_reason, cases[i].reason) != 0)
+            fail_msg("case %zu: output %d steers: %s", i, model->steering_output,
+                     model->steering_reason);
+        assert_int_equal(assumes(model, "' steers: "), guessed);
+        assert_int_equal(assumes(model, cases[i].reason), guessed);
+        assert_int_equal(assumes(model, "the first is the steering"),
+                         vbp_model_output_length(model, cases[i].steers) > 1);
+        assert_int_equal(model->bins.count, 0);
+        vbp_model_close(&model);
+    }
+}
+
+/* What a softmax makes are shares of bins, and no angles. */
+static void softmax_means_bins(void **state)
+{
+    VbpModel *model = opened(&(struct model_parts){.outputs = 15, .softmax = 1});
+
+    (void)state;
+    assert_int_equal(model->bins.count, 15);
+    check_close(model->bins.first, -1, 0, "first bin");
+    check_close(model->bins.last, 1, 0, "last bin");
+    assert_true(assumes(model, "the 15 values of 'steering' are bins from -1 to 1"));
+    vbp_model_close(&model);
+    model = opened_with_card(&(struct model_parts){.outputs = 15, .softmax = 1},
+                             "{\"output\": {\"kind\": \"linear\"}}");
+    assert_int_equal(model->bins.count, 0);
+    assert_false(assumes(model, "bins"));
+    vbp_model_close(&model);
+    model = opened(&(struct model_parts){.softmax = 1}); /* a single number, always 1 */
+    assert_int_equal(model->bins.count, 0);
+    vbp_model_close(&model);
+}
+
+static VbpModel *opened_for(const struct model_parts *parts, const char *card, const char *output)
+{
+    VbpModelOptions options = {.steering_output = output};
+
+    if (card)
+        options.card_path = scratch_write("card.json", card, strlen(card));
+    return open_with(model_write("model.onnx", parts), &options);
+}
+
+/* The option wins over the card, also where the card's bins are another output's. */
+static void the_option_names_the_output(void **state)
+{
+    const struct model_parts two = {.second_output = 1}, many = {.second_output = 1, .outputs = 5};
+    VbpModel *model = opened_for(&two, NULL, "throttle");
+
+    (void)state;
+    assert_int_equal(model->steering_output, 0);
+    assert_string_equal(model->steering_reason, "chosen by --output");
+    assert_false(assumes(model, "steers"));
+    vbp_model_close(&model);
+    model = opened_for(&two, "{\"output\": {\"steering\": \"steering\", \"unit\": \"degrees\"}}",
+                       "throttle");
+    assert_int_equal(model->steering_output, 0);
+    assert_string_equal(model->card.output.steering, "throttle");
+    assert_int_equal(model->card.output.unit, CARD_DEGREES);
+    vbp_model_close(&model);
+    model = opened_for(&many, "{\"output\": {\"kind\": \"bins\", \"bins\": [-2, 2, 5]}}", NULL);
     assert_int_equal(model->steering_output, 1);
-    assert_true(assumes(model, "'steering' steers"));
+    assert_int_equal(model->bins.count, 5);
     vbp_model_close(&model);
-    model = opened(&(struct model_parts){.second_output = 1});
+    model =
+        opened_for(&many, "{\"output\": {\"kind\": \"bins\", \"bins\": [-2, 2, 5]}}", "steering");
+    assert_int_equal(model->bins.count, 5);
+    check_close(model->bins.first, -2, 0, "first bin");
+    vbp_model_close(&model);
+    model =
+        opened_for(&many, "{\"output\": {\"kind\": \"bins\", \"bins\": [-2, 2, 5]}}", "throttle");
     assert_int_equal(model->steering_output, 0);
-    assert_true(assumes(model, "'throttle' steers"));
+    assert_int_equal(model->bins.count, 0);
     vbp_model_close(&model);
-    model = opened(&(struct model_parts){.second_output = 3, .outputs = 2});
-    assert_int_equal(model->steering_output, 0);
-    assert_true(assumes(model, "not a single number"));
-    vbp_model_close(&model);
+}
+
+static void unknown_outputs_are_refused(void **state)
+{
+    const struct model_parts two = {.second_output = 1}, long_one = {.second_output = 4};
+    VbpModelOptions options = {.steering_output = "Steering"};
+    VbpModel *model;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(vbp_model_open(&model, model_write("model.onnx", &two), &options, &error),
+                     VBP_ERROR_ARGUMENT);
+    assert_null(model);
+    assert_non_null(strstr(error.message, "model.onnx: --output names 'Steering', but the network "
+                                          "has no such output; it has 'throttle', 'steering'"));
+    check_refused(&two, "{\"output\": {\"steering\": \"angle\"}}", VBP_ERROR_ARGUMENT,
+                  "the card's output.steering names 'angle', but the network has no such output; "
+                  "it has 'throttle', 'steering'");
+    check_refused(&long_one,
+                  "{\"output\": {\"steering\": \"throttle\", \"kind\": \"bins\","
+                  " \"bins\": [-1, 1, 15]}}",
+                  VBP_ERROR_ARGUMENT, "counts 15 bins, but the output 'throttle' has 4 values");
 }
 
 static void levels(void **state)
@@ -204,10 +311,10 @@ static void contradictions_are_named(void **state)
     check_refused(&gray, "{\"input\": {\"bias\": [1, 2, 3]}}", VBP_ERROR_ARGUMENT,
                   "input.bias has 3 numbers");
     check_refused(&gray, "{\"output\": {\"steering\": \"angle\"}}", VBP_ERROR_ARGUMENT,
-                  "output.steering names 'angle', but the network has no such output (its first is "
-                  "'steering')");
+                  "output.steering names 'angle', but the network has no such output; it has "
+                  "'steering'");
     check_refused(&bins, "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 14]}}",
-                  VBP_ERROR_ARGUMENT, "14 bins, but the steering output has 15 values");
+                  VBP_ERROR_ARGUMENT, "14 bins, but the output 'steering' has 15 values");
     check_refused(&gray, "{\"input\": {\"colour\": \"rgb\"}}", VBP_ERROR_FORMAT, "colour");
 }
 
@@ -375,7 +482,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(assumptions_without_a_card),
         cmocka_unit_test(networks_that_take_bytes),
-        cmocka_unit_test(the_first_single_number_steers),
+        cmocka_unit_test(which_output_steers),
+        cmocka_unit_test(softmax_means_bins),
+        cmocka_unit_test(the_option_names_the_output),
+        cmocka_unit_test(unknown_outputs_are_refused),
         cmocka_unit_test(levels),
         cmocka_unit_test(what_a_card_says),
         cmocka_unit_test(scale_and_bias_go_together),

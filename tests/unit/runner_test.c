@@ -253,6 +253,72 @@ static void bins(void **state)
     }
 }
 
+/* Donkey's 15 bins from -1 to 1 lie 1/7 apart: the fourth is -1 + 3/7. */
+static void bins_by_hand(void **state)
+{
+    static const struct {
+        const char *card; /* NULL: none, and a softmax */
+        int likeliest;
+        double steering;
+    } cases[] = {
+        {"{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 15]}}", 3, -4.0 / 7},
+        {"{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 15]}}", 7, 0},
+        {"{\"output\": {\"kind\": \"bins\", \"bins\": [1, -1, 15]}}", 3, 4.0 / 7},
+        {"{\"output\": {\"kind\": \"bins\", \"bins\": [-25, 3, 15]}}", 14, 3},
+        {"{\"output\": {\"kind\": \"bins\", \"bins\": [-25, 3, 15]}}", 1, -23},
+        {NULL, 13, 6.0 / 7},
+    };
+    float input[HEIGHT * WIDTH] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        float bias[15] = {0};
+        struct opened opened;
+
+        bias[cases[i].likeliest] = 0.5F;
+        /* Of two alike the first counts, as NumPy's argmax has it. */
+        bias[14] = cases[i].likeliest < 7 ? 0.5F : bias[14];
+        opened = open_parts(
+            &(struct model_parts){.outputs = 15, .bias = bias, .softmax = cases[i].card == NULL},
+            cases[i].card, NULL);
+        run_input(opened.runner, input, HEIGHT * WIDTH);
+        check_close(vbp_runner_steering(opened.runner), cases[i].steering, 1e-12, "steering");
+        close_parts(&opened);
+    }
+}
+
+/* The mask is the network's, whichever of its outputs steers. */
+static void mask_is_the_same_for_every_output(void **state)
+{
+    static const char *const outputs[] = {"throttle", "steering"};
+    const struct model_parts parts = {.second_output = 1, .outputs = 1};
+    const char *path = model_write("two.onnx", &parts);
+    float input[HEIGHT * WIDTH], kept[HEIGHT * WIDTH];
+    double steering[2];
+
+    (void)state;
+    for (int i = 0; i < HEIGHT * WIDTH; i++)
+        input[i] = (float)(i * i % 13) / 13;
+    for (int i = 0; i < 2; i++) {
+        VbpModelOptions options = {.steering_output = outputs[i]};
+        struct opened opened;
+        const float *mask;
+        int height, width;
+
+        assert_int_equal(vbp_model_open(&opened.model, path, &options, NULL), VBP_OK);
+        assert_int_equal(vbp_runner_create(&opened.runner, opened.model, NULL, NULL), VBP_OK);
+        run_input(opened.runner, input, HEIGHT * WIDTH);
+        steering[i] = vbp_runner_steering(opened.runner);
+        check_close(steering[i], (double)vbp_runner_output(opened.runner, i)[0], 0, outputs[i]);
+        mask = vbp_runner_mask(opened.runner, &height, &width);
+        if (i == 0)
+            memcpy(kept, mask, sizeof(kept));
+        else
+            assert_memory_equal(mask, kept, sizeof(kept));
+        close_parts(&opened);
+    }
+}
+
 /* The output that steers is the one that the card names. */
 static void named_output_steers(void **state)
 {
@@ -310,6 +376,8 @@ int main(void)
         cmocka_unit_test(without_a_mask),
         cmocka_unit_test(wrong_options),
         cmocka_unit_test(bins),
+        cmocka_unit_test(bins_by_hand),
+        cmocka_unit_test(mask_is_the_same_for_every_output),
         cmocka_unit_test(named_output_steers),
         cmocka_unit_test(results_live_until_the_next_run),
     };

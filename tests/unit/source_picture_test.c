@@ -109,8 +109,8 @@ static void reads_pictures(void **state)
         VbpPixelFormat expected;
         bool full_range;
     } cases[] = {
-        {"colour.jpg", "mjpeg", AV_PIX_FMT_YUVJ420P, VBP_PIXEL_YUV420P, true},
-        {"colour444.jpeg", "mjpeg", AV_PIX_FMT_YUVJ444P, VBP_PIXEL_YUV444P, true},
+        {"colour.jpg", "mjpeg", AV_PIX_FMT_YUVJ420P, VBP_PIXEL_RGB24, true},
+        {"colour444.jpeg", "mjpeg", AV_PIX_FMT_YUVJ444P, VBP_PIXEL_RGB24, true},
         {"gray.png", "png", AV_PIX_FMT_GRAY8, VBP_PIXEL_GRAY8, true},
         {"gray16.png", "png", AV_PIX_FMT_GRAY16BE, VBP_PIXEL_GRAY8, true},
         {"really-png.jpg", "png", AV_PIX_FMT_GRAY8, VBP_PIXEL_GRAY8, true},
