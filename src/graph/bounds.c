@@ -170,6 +170,8 @@ static struct bound bound_of_node(const struct graph *graph, const struct node *
 {
     struct bound input = bounds[node->inputs[0]];
 
+    if (isinf(input.offset)) /* NaN stays NaN, whatever the node */
+        return unknown;
     switch (node->kind) {
     case NODE_CONVOLUTION:
     case NODE_DENSE:
