@@ -70,7 +70,7 @@ static void add_area(struct taps *taps, int output, double scale, int source)
 static void add_output(struct taps *taps, int output, enum resample_filter filter, int source)
 {
     /* Rounded as OpenCV rounds it: at exact multiples it decides which cell is the nearest. */
-    double scale = 1 / ((double)taps->outputs / source);
+    double inverse = (double)taps->outputs / source, scale = 1 / inverse;
     double place = (output + 0.5) * scale - 0.5;
     int left = (int)floor(place);
     double share;
@@ -90,7 +90,7 @@ static void add_output(struct taps *taps, int output, enum resample_filter filte
         break;
     case RESAMPLE_AREA_GROWN:
         left = (int)floor(output * scale);
-        share = (output + 1) - (left + 1) / scale;
+        share = (output + 1) - (left + 1) * inverse;
         add_linear(taps, output, left, share <= 0 ? 0 : share - floor(share), source);
         break;
     }
