@@ -9,11 +9,11 @@
 
 #define MAX_DIAMETER 8192
 
+const struct color gauge_recorded_color = {64, 220, 255, 255};
 static const struct color outline_color = {8, 10, 13, 150};
 static const struct color wheel_color = {232, 236, 240, 255};
 static const struct color idle_color = {150, 156, 164, 255};
 static const struct color marker_color = {255, 132, 32, 255};
-static const struct color recorded_color = {64, 220, 255, 255};
 
 /* ---- Panel ---------------------------------------------------------------------------------- */
 
@@ -246,6 +246,6 @@ void gauge_draw_wheel(struct gauge *gauge, struct surface *surface, int x, int y
         mark.grow = gauge->outline;
         shape_fill(surface, x, y, diameter, diameter, tick_distance, &mark, outline_color);
         mark.grow = 0;
-        shape_fill(surface, x, y, diameter, diameter, tick_distance, &mark, recorded_color);
+        shape_fill(surface, x, y, diameter, diameter, tick_distance, &mark, gauge_recorded_color);
     }
 }

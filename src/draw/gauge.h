@@ -16,6 +16,7 @@ int gauge_draw_panel(struct surface *surface, int x, int y, int width, int heigh
 struct gauge;
 int gauge_create(struct gauge **gauge, int diameter, VbpError *error);
 void gauge_destroy(struct gauge **gauge);
+extern const struct color gauge_recorded_color; /* of that marker */
 void gauge_draw_wheel(struct gauge *gauge, struct surface *surface, int x, int y, double degrees,
                       double recorded_degrees);
 
@@ -28,6 +29,7 @@ struct hud_values {
     const char *unit;        /* e.g. "normalized", "rad"; NULL or "": none */
     double wheel_degrees;    /* what the wheel shows, positive to the right */
     double recorded_degrees; /* NaN: no recording */
+    double recorded;         /* the same as it was recorded */
     int64_t frame_number;
     double time;      /* seconds */
     const char *note; /* one line under it, e.g. an assumption in use; NULL: none */

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +14,13 @@
  *
  *      .-----------------------------.
  *      |   ___     +0.123 normalized |    value (bold) and unit on one base line
- *      |  / | \                      |
+ *      |  / | \    recorded +0.150   |    in the colour of its mark on the wheel; or no such line
  *      |  \_|_/    frame 12 · 00:00.480
  *      |  assumed: gray, 0..1        |    the note, where there is one
  *      '-----------------------------'
  *
- * What does not fit a narrow picture is left out: the word "frame", the unit, the time, the wheel.
+ * What does not fit a narrow picture is left out: the words "frame" and "recorded", the unit, the
+ * time, the wheel. In a low one, the recorded value takes the unit's place, to save a line.
  */
 
 static const struct color panel_color = {13, 16, 20, 172};
@@ -26,6 +28,9 @@ static const struct color value_color = {255, 255, 255, 255};
 static const struct color unit_color = {168, 178, 190, 255};
 static const struct color text_color = {206, 212, 220, 255};
 static const struct color note_color = {255, 196, 104, 255};
+
+/* Lower pictures have a line less. */
+#define LEAST_HEIGHT 240
 
 #define DASH  "–"
 #define MINUS "−"
@@ -37,6 +42,7 @@ struct hud {
     int padding; /* from the edges of the panel to what is in it */
     int gap;     /* between wheel and text */
     int wheel;   /* diameter */
+    bool low;    /* the picture: no room for a third line */
 };
 
 /* A length at the height of 1080, for the height in question, but at least `minimum`. */
@@ -66,6 +72,7 @@ int hud_create(struct hud **hud, int surface_width, int surface_height, VbpError
     made->padding = scaled(height, 18, 5);
     made->gap = scaled(height, 22, 6);
     made->wheel = scaled(height, 100, 30);
+    made->low = height < LEAST_HEIGHT;
     if (height > 8640)
         height = 8640; /* where the fonts stop growing */
     status = font_open(&made->value_font, scaled(height, 60, 18), 1, error);
@@ -141,12 +148,13 @@ static int larger(int a, int b)
 
 /* The texts of one frame and the room they take. */
 struct hud_text {
-    char digits[40], unit[64], line[96], note[512];
+    char digits[40], unit[64], recorded[64], line[96], note[512];
     const char *sign;
     int sign_width, unit_gap;
-    int wheel;     /* its diameter, 0 where there is no room for it */
-    int width;     /* of value, unit and line */
-    int all_width; /* of all that is in the panel */
+    bool recorded_line; /* else it takes the unit's place */
+    int wheel;          /* its diameter, 0 where there is no room for it */
+    int width;          /* of value, unit and line */
+    int all_width;      /* of all that is in the panel */
 };
 
 /* Frame number and time in the longest form that fits. */
@@ -164,6 +172,21 @@ static void choose_line(const struct hud *hud, const struct hud_values *values, 
         if (font_text_width(hud->text_font, text->line) <= room)
             return;
     }
+}
+
+/* The recorded value, with a word if that fits; empty where there is none. */
+static void choose_recorded(const struct hud *hud, const struct hud_values *values, int room,
+                            struct hud_text *text)
+{
+    char digits[40];
+    const char *sign = format_value(values->recorded, digits, sizeof(digits));
+
+    text->recorded[0] = '\0';
+    if (!isfinite(values->recorded))
+        return;
+    snprintf(text->recorded, sizeof(text->recorded), "recorded %s%s", sign, digits);
+    if (hud->low || font_text_width(hud->text_font, text->recorded) > room)
+        snprintf(text->recorded, sizeof(text->recorded), "%s%s", sign, digits);
 }
 
 static void choose_texts(const struct hud *hud, const struct hud_values *values, int surface_width,
@@ -186,7 +209,12 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
     room -= text->all_width;
 
     text->unit_gap = font_text_width(hud->text_font, " ") * 3 / 2;
-    snprintf(text->unit, sizeof(text->unit), "%s", values->unit ? values->unit : "");
+    choose_recorded(hud, values, room, text);
+    text->recorded_line = text->recorded[0] && !hud->low;
+    if (text->recorded[0] && hud->low)
+        snprintf(text->unit, sizeof(text->unit), "%s", text->recorded);
+    else
+        snprintf(text->unit, sizeof(text->unit), "%s", values->unit ? values->unit : "");
     text->width = value_width + text->unit_gap + font_text_width(hud->text_font, text->unit);
     if (text->width > room || text->unit[0] == '\0') {
         text->unit[0] = '\0';
@@ -194,6 +222,8 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
     }
     choose_line(hud, values, room, text);
     text->width = larger(text->width, font_text_width(hud->text_font, text->line));
+    if (text->recorded_line)
+        text->width = larger(text->width, font_text_width(hud->text_font, text->recorded));
     usual_width = font_text_width(hud->text_font, usual_line);
     if (usual_width <= room)
         text->width = larger(text->width, usual_width);
@@ -209,15 +239,16 @@ static void choose_texts(const struct hud *hud, const struct hud_values *values,
     }
 }
 
-/* Value, a gap of one capital's height, line. */
-static int block_height(const struct hud *hud)
+/* Value, and each line with a gap of one capital's height above it. */
+static int block_height(const struct hud *hud, const struct hud_text *text)
 {
-    return font_cap_height(hud->value_font) + 2 * font_cap_height(hud->text_font);
+    return font_cap_height(hud->value_font) +
+           (text->recorded_line ? 4 : 2) * font_cap_height(hud->text_font);
 }
 
 static int panel_height(const struct hud *hud, const struct hud_text *text)
 {
-    return larger(hud->wheel, block_height(hud)) +
+    return larger(hud->wheel, block_height(hud, text)) +
            (text->note[0] ? 2 * font_cap_height(hud->text_font) : 0) + 2 * hud->padding;
 }
 
@@ -235,12 +266,12 @@ void hud_draw(struct hud *hud, struct surface *surface, const struct hud_values 
 {
     int value_cap = font_cap_height(hud->value_font);
     int text_cap = font_cap_height(hud->text_font);
-    int block = block_height(hud);
-    int content = larger(hud->wheel, block);
     struct hud_text text;
-    int x, y, top, pen, base;
+    int x, y, top, pen, base, block, content;
 
     choose_texts(hud, values, surface->width, &text);
+    block = block_height(hud, &text);
+    content = larger(hud->wheel, block);
     gauge_draw_panel(surface, hud->margin, hud->margin, text.all_width + 2 * hud->padding,
                      panel_height(hud, &text), hud->padding, panel_color);
     x = hud->margin + hud->padding;
@@ -260,7 +291,12 @@ void hud_draw(struct hud *hud, struct surface *surface, const struct hud_values 
     pen += font_draw(hud->value_font, surface, pen, base - font_ascent(hud->value_font),
                      text.digits, value_color);
     font_draw(hud->text_font, surface, pen + text.unit_gap, base - font_ascent(hud->text_font),
-              text.unit, unit_color);
+              text.unit, text.recorded[0] && hud->low ? gauge_recorded_color : unit_color);
+    if (text.recorded_line) {
+        base += 2 * text_cap;
+        font_draw(hud->text_font, surface, x, base - font_ascent(hud->text_font), text.recorded,
+                  gauge_recorded_color);
+    }
     base += 2 * text_cap;
     font_draw(hud->text_font, surface, x, base - font_ascent(hud->text_font), text.line,
               text_color);

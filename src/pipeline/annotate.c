@@ -134,11 +134,14 @@ struct hud_values annotate_hud_values(const VbpModel *model, const struct analys
     struct hud_values values = {.steering = NAN,
                                 .wheel_degrees = NAN,
                                 .recorded_degrees = NAN,
+                                .recorded = NAN,
                                 .frame_number = frame->frame.number,
                                 .time = frame->frame.time};
 
-    if (frame->frame.has_recorded)
+    if (frame->frame.has_recorded) {
+        values.recorded = frame->frame.recorded;
         values.recorded_degrees = model_recorded_degrees(model, frame->frame.recorded);
+    }
     if (frame->analysis) {
         values.steering = frame->analysis->steering;
         values.wheel_degrees = model_wheel_degrees(model, values.steering);

@@ -65,6 +65,7 @@ int osd_create(struct osd **osd, struct screen *screen, VbpError *error)
     (*osd)->hud_values.steering = NAN;
     (*osd)->hud_values.wheel_degrees = NAN;
     (*osd)->hud_values.recorded_degrees = NAN;
+    (*osd)->hud_values.recorded = NAN;
     return VBP_OK;
 }
 

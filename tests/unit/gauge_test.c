@@ -250,6 +250,7 @@ static const struct hud_values usual = {
     .unit = "normalized",
     .wheel_degrees = -31,
     .recorded_degrees = 12,
+    .recorded = NAN,
     .frame_number = 12345,
     .time = 754.321,
 };
@@ -265,6 +266,7 @@ static void the_display_fits_every_picture(void **state)
     longest.unit = "inverse_radius";
     longest.frame_number = 1234567890123;
     longest.time = 1e8;
+    longest.recorded = -98765.4;
     longest.note = "assumed: gray, 0..1, the first scalar output steers, positive to the right, "
                    "full lock at 1.0, and so on and so forth until nobody reads it";
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -313,11 +315,11 @@ static void the_display_stands_still(void **state)
 
 static void the_display_shows_its_values(void **state)
 {
-    struct hud_values values[7];
-    struct canvas canvases[7];
+    struct hud_values values[9];
+    struct canvas canvases[9];
 
     (void)state;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 9; i++)
         values[i] = usual;
     values[1].steering = 0.1234;
     values[2].unit = "rad";
@@ -325,7 +327,9 @@ static void the_display_shows_its_values(void **state)
     values[4].time += 0.001;
     values[5].note = "note";
     values[6].recorded_degrees = NAN;
-    for (int i = 0; i < 7; i++) {
+    values[7].recorded = 0.25;
+    values[8].recorded = -0.25;
+    for (int i = 0; i < 9; i++) {
         draw_hud(640, 360, SURFACE_YUV420, &values[i], &canvases[i]);
         for (int k = 0; k < i; k++)
             assert_false(canvas_equal(&canvases[i], &canvases[k]));
@@ -334,7 +338,7 @@ static void the_display_shows_its_values(void **state)
     canvas_free(&canvases[1]);
     draw_hud(640, 360, SURFACE_YUV420, &values[0], &canvases[1]);
     assert_true(canvas_equal(&canvases[0], &canvases[1]));
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 9; i++)
         canvas_free(&canvases[i]);
 }
 
@@ -365,10 +369,10 @@ static void the_display_takes_anything(void **state)
 {
     static const int sizes[][2] = {{1, 1}, {2, 50}, {50, 2}, {33, 33}, {64, 48}};
     const struct hud_values values[] = {
-        {NAN, NULL, NAN, NAN, 0, NAN, NULL},
-        {INFINITY, "", -INFINITY, INFINITY, INT64_MIN, -INFINITY, ""},
+        {NAN, NULL, NAN, NAN, NAN, 0, NAN, NULL},
+        {INFINITY, "", -INFINITY, INFINITY, INFINITY, INT64_MIN, -INFINITY, ""},
         {-1e308, "\xff\xfe unit of a length that no unit should have, yet here it is, and more",
-         1e300, -1e300, INT64_MAX, -0.0004, "\xc3"},
+         1e300, -1e300, -1e300, INT64_MAX, -0.0004, "\xc3"},
     };
 
     (void)state;
