@@ -121,7 +121,8 @@ TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
 
-.PHONY: all demo assets picture roadsim test test-programs bench bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all demo assets picture roadsim test test-programs bench bench-train fuzz fuzz-programs \
+        fuzz-run install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -197,6 +198,14 @@ $(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
 	@echo "  LINK   $(BUILD)/$(@F)"
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
+
+# Runs each of them (or those that FUZZ_TARGETS names) for so many seconds, on what the unit tests
+# read and on what earlier runs found to be new.
+FUZZ_SECONDS ?= 5
+FUZZ_TARGETS ?=
+SEED_TESTS := $(foreach name,card dataset keras_ onnx_ torch7_,$(filter $(BUILD)/tests/unit/$(name)%,$(TEST_PROGRAMS)))
+fuzz-run: fuzz $(SEED_TESTS)
+	@BUILD=$(BUILD) tests/fuzz/fuzz-run.sh $(FUZZ_SECONDS) $(call quote,$(FUZZ_TARGETS)) $(SEED_TESTS)
 
 # What networks, frames and kernels cost, beside ONNX Runtime where that can be installed.
 BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,frame_bench kernels_bench random_network bench_table)
@@ -282,6 +291,7 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make fuzz-run        runs them FUZZ_SECONDS (5) each; FUZZ_TARGETS="card log" runs those'
 	@echo 'make bench           times of networks, frames and kernels, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
 	@echo 'make demo            the shipped drive with the masks of the shipped network'

@@ -57,7 +57,7 @@ static struct graph *round_trip(const struct graph *graph)
 
     if (onnx_write(graph, NULL, &bytes, &length, &error) != VBP_OK)
         fail_msg("%s", error.message);
-    save_seed("onnx-written", bytes, length);
+    save_seed("onnx", bytes, length);
     keep_file(bytes, length);
     loaded = read_back(bytes, length, &card);
     assert_null(card);
