@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 static void ask(struct keras_hdf5 *file, const char *path)
 {
-    static const char *const attributes[] = {"weight_names", "layer_names", "fixed", "variable",
-                                             "number", "absent"};
+    static const char *const attributes[] = {"weight_names", "layer_names", "fixed",
+                                             "variable",     "number",      "absent"};
     struct shape shape;
     float *values;
     VbpError error;
@@ -26,7 +26,8 @@ static void ask(struct keras_hdf5 *file, const char *path)
         keras_hdf5_texts(file, path, attributes[i], &texts, &count, &error);
         keras_texts_free(texts, count);
     }
-    if (keras_hdf5_has(file, path) && keras_hdf5_read(file, path, &shape, &values, &error) == VBP_OK)
+    if (keras_hdf5_has(file, path) &&
+        keras_hdf5_read(file, path, &shape, &values, &error) == VBP_OK)
         free(values);
 }
 

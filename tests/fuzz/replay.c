@@ -1,4 +1,5 @@
-/* A main() for a fuzzing program without libFuzzer: runs it on each file given, e.g. in valgrind. */
+/* A main() for a fuzzing program without libFuzzer: runs it on each file given, e.g. in valgrind.
+ */
 #include "base/file.h"
 
 #include <stdint.h>
