@@ -49,7 +49,7 @@ SONAME := libvbp.so.$(firstword $(subst ., ,$(VERSION)))
 # packages.mk holds what pkg-config says. Being an included file with a rule, it is made before
 # anything else, and make then starts over: on a fresh machine tools/install-deps.sh gets the
 # packages first. Nothing here asks pkg-config while the Makefile is read.
-LIB_PACKAGES := openblas libprotobuf-c libcjson hdf5 libzip
+LIB_PACKAGES := openblas libprotobuf-c libcjson hdf5 libzip zlib
 PROGRAM_PACKAGES := libavformat libavcodec libavutil libswscale sdl2 SDL2_ttf fontconfig
 TEST_PACKAGES := cmocka x11 xtst
 
@@ -120,8 +120,13 @@ TEST_PROGRAMS := $(TEST_OBJECTS:.o=)
 TEST_SCRIPTS := $(sort $(wildcard $(TEST_FOLDERS:%=%/*_test.sh)))
 FUZZ_OBJECTS := $(filter %_fuzz.o,$(call objects_of,tests/fuzz))
 FUZZ_PROGRAMS := $(FUZZ_OBJECTS:.o=)
+# What readers may need; the rest of the program is not compiled once more for fuzzing.
+FUZZ_PARTS := $(filter-out %__c.o %__avx2.o %__avx512.o,\
+                $(call objects_of,$(addprefix src/,base kernels graph formats media))) $(GENERATED).o
+FUZZ_ARCHIVE := $(BUILD)/readers.a
 
-.PHONY: all demo assets picture roadsim test test-programs bench bench-train fuzz fuzz-programs install uninstall lint check-layers clean help FORCE
+.PHONY: all demo assets picture roadsim test test-programs bench bench-train fuzz fuzz-programs \
+        fuzz-run fuzz-replay install uninstall lint check-layers clean help FORCE
 all: $(PROGRAM) $(LIBRARIES)
 
 # ---- Compiling ----------------------------------------------------------------------------------
@@ -193,10 +198,29 @@ test: all test-programs $(BUILD)/roadsim
 fuzz:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) SANITIZER=fuzzer fuzz-programs
 fuzz-programs: $(FUZZ_PROGRAMS)
-$(FUZZ_PROGRAMS): %: %.o $(TESTED_OBJECTS) $(BUILD)/link-flags
+$(FUZZ_ARCHIVE): $(FUZZ_PARTS)
+	@echo "  AR     $@"
+	$(Q)rm -f $@ && ar rcs $@ $(FUZZ_PARTS)
+$(FUZZ_PROGRAMS): %: %.o $(FUZZ_ARCHIVE) $(BUILD)/link-flags
 	@echo "  LINK   $(BUILD)/$(@F)"
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $(filter %.o %.a,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
+
+# The same as plain programs that run on the files they are given: build/NAME_replay FILE...
+REPLAY_PROGRAMS := $(patsubst %_fuzz,%_replay,$(FUZZ_PROGRAMS))
+fuzz-replay: $(REPLAY_PROGRAMS)
+$(REPLAY_PROGRAMS): %_replay: %_fuzz.o $(BUILD)/tests/fuzz/replay.o $(FUZZ_ARCHIVE) $(BUILD)/link-flags
+	@echo "  LINK   $(BUILD)/$(@F)"
+	$(Q)$(CC) $(ALL_LDFLAGS) $(filter %.o %.a,$^) $(PROGRAM_LIBS) $(LIB_LIBS) -o $@
+	$(Q)ln -sf tests/fuzz/$(@F) $(BUILD)/$(@F)
+
+# Runs each of them (or those that FUZZ_TARGETS names) for so many seconds, on what the unit tests
+# read and on what earlier runs found to be new.
+FUZZ_SECONDS ?= 5
+FUZZ_TARGETS ?=
+SEED_TESTS := $(foreach name,card dataset keras_ onnx_ torch7_,$(filter $(BUILD)/tests/unit/$(name)%,$(TEST_PROGRAMS)))
+fuzz-run: fuzz $(SEED_TESTS)
+	@BUILD=$(BUILD) tests/fuzz/fuzz-run.sh $(FUZZ_SECONDS) $(call quote,$(FUZZ_TARGETS)) $(SEED_TESTS)
 
 # What networks, frames and kernels cost, beside ONNX Runtime where that can be installed.
 BENCH_PROGRAMS := $(patsubst %,$(BUILD)/tests/bench/%,frame_bench kernels_bench random_network bench_table)
@@ -282,6 +306,8 @@ help:
 	@echo 'make lint            format, static analysis, layers, file hygiene, scripts'
 	@echo 'make check-layers    includes point from upper layers to lower ones only'
 	@echo 'make fuzz            fuzzing programs (clang) in $(BUILD)/fuzz'
+	@echo 'make fuzz-run        runs them FUZZ_SECONDS (5) each; FUZZ_TARGETS="card log" runs those'
+	@echo 'make fuzz-replay     them as plain programs that run on files, e.g. under valgrind'
 	@echo 'make bench           times of networks, frames and kernels, and ONNX Runtime beside them'
 	@echo 'make bench-train     samples per second of training, and PyTorch beside it'
 	@echo 'make demo            the shipped drive with the masks of the shipped network'
@@ -296,4 +322,4 @@ help:
 	@echo 'BUILD=FOLDER         where to build          INSTALL_DEPS=0    install no packages'
 
 -include $(patsubst %.o,%.d,$(LIB_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_OBJECTS) $(TEST_SUPPORT) \
-           $(FUZZ_OBJECTS) $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o))
+           $(FUZZ_OBJECTS) $(BUILD)/tests/fuzz/replay.o $(ROADSIM_OBJECTS) $(TRAIN_BENCH).o $(BENCH_PROGRAMS:=.o))

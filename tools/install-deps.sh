@@ -36,6 +36,7 @@ pc:libprotobuf-c           libprotobuf-c-dev
 pc:libcjson                libcjson-dev
 pc:hdf5                    libhdf5-dev
 pc:libzip                  libzip-dev
+pc:zlib                    zlib1g-dev
 pc:cmocka                  libcmocka-dev
 pc:x11                     libx11-dev
 pc:xtst                    libxtst-dev
@@ -118,7 +119,7 @@ if ! command -v apt-get >/dev/null; then
 This script installs by apt-get only. Please install with your own package manager, with headers:
   FFmpeg (libavformat, libavcodec, libavutil, libswscale, and the ffmpeg command), SDL 2, SDL_ttf 2,
   fontconfig, OpenBLAS, protobuf-c and its compiler protoc-c, the file onnx.proto of ONNX
-  (make ONNX_PROTO=PATH), cJSON, HDF5, libzip; for tests cmocka, Xvfb, qemu-user, libX11, libXtst; the DejaVu fonts.
+  (make ONNX_PROTO=PATH), cJSON, HDF5, libzip, zlib; for tests cmocka, Xvfb, qemu-user, libX11, libXtst; the DejaVu fonts.
 TEXT
     exit 1
 fi

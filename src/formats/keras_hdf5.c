@@ -4,6 +4,7 @@
  * elsewhere, or made of other datasets is refused.
  */
 #include "base/memory.h"
+#include "formats/keras_hdf5_check.h"
 #include "formats/keras_loader.h"
 
 #include <hdf5.h>
@@ -30,6 +31,7 @@ struct image {
 
 struct keras_hdf5 {
     hid_t file;
+    struct hdf5_check *check;
     struct image image;
     int64_t budget;     /* elements that may still be read; bounds what a small file can ask for */
     H5E_auto2_t report; /* who heard of errors before */
@@ -105,14 +107,21 @@ int keras_hdf5_open(struct keras_hdf5 **file, const unsigned char *bytes, size_t
 {
     int64_t budget = ((int64_t)1 << 22) + 4 * (int64_t)length;
     struct keras_hdf5 *f = memory_array(1, sizeof(*f));
+    int result;
 
     *file = NULL;
     if (!f)
         return error_out_of_memory(error);
+    f->file = -1;
     f->image = (struct image){.bytes = UNCHANGED(bytes), .length = length};
     f->budget = budget < TENSOR_MAX_ELEMENTS ? budget : TENSOR_MAX_ELEMENTS;
-    /* What fails is told in the caller's words, not by libhdf5 on standard error. */
     H5Eget_auto2(H5E_DEFAULT, &f->report, &f->report_context);
+    result = hdf5_check_begin(&f->check, bytes, length, error);
+    if (result != VBP_OK) {
+        keras_hdf5_close(&f);
+        return result;
+    }
+    /* What fails is told in the caller's words, not by libhdf5 on standard error. */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     f->file = open_image(&f->image);
     if (f->file < 0) {
@@ -132,6 +141,7 @@ void keras_hdf5_close(struct keras_hdf5 **file)
     if (f->file >= 0)
         H5Fclose(f->file);
     H5Eset_auto2(H5E_DEFAULT, f->report, f->report_context);
+    hdf5_check_end(&f->check);
     free(f);
     *file = NULL;
 }
@@ -146,7 +156,8 @@ bool keras_hdf5_has(const struct keras_hdf5 *file, const char *path)
     if (!hard)
         return false;
     strcpy(prefix, path);
-    /* One step after the other, so that none goes through a link that has not been looked at. */
+    /* One step after the other, so that none goes through a link or to an object that has not been
+     * looked at. */
     for (char *end = prefix; hard && *end; end += *end == '/') {
         H5L_info_t link;
         char kept;
@@ -157,7 +168,8 @@ bool keras_hdf5_has(const struct keras_hdf5 *file, const char *path)
         if (end > prefix && end[-1] != '/')
             hard = H5Lexists(file->file, prefix, H5P_DEFAULT) > 0 &&
                    H5Lget_info(file->file, prefix, &link, H5P_DEFAULT) >= 0 &&
-                   link.type == H5L_TYPE_HARD;
+                   link.type == H5L_TYPE_HARD &&
+                   hdf5_check_object(file->check, link.u.address, NULL) == VBP_OK;
         *end = kept;
     }
     return hard;

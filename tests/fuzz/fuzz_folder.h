@@ -18,7 +18,7 @@ static inline const char *fuzz_folder(const char *kind, const char *inner,
                                       const char *const *images)
 {
     static char path[2][100];
-    char *folder = path[kind[3] == '2'], part[200];
+    char *folder = path[kind[3] == '2'], part[400];
 
     if (*folder)
         return folder;
@@ -37,7 +37,7 @@ static inline const char *fuzz_folder(const char *kind, const char *inner,
 static inline void fuzz_write(const char *folder, const char *name, const uint8_t *bytes,
                               size_t length)
 {
-    char path[200];
+    char path[400];
     FILE *stream;
 
     snprintf(path, sizeof(path), "%s/%s", folder, name);

@@ -342,10 +342,9 @@ int keras_builder_load(struct keras_builder *builder, const struct model_hints *
     else
         keras_builder_pack(builder, &bytes, &length);
     keras_builder_end(builder);
-    /* What keras_fuzz takes: descriptions and archives. */
-    if (builder->numbered)
-        save_seed("keras-archive", bytes, length);
-    save_seed("keras-description", (const unsigned char *)json, strlen(json));
+    /* keras_fuzz takes descriptions and archives. */
+    save_seed(builder->numbered ? "keras" : "hdf5", bytes, length);
+    save_seed("keras", json, strlen(json));
     free(json);
     result = keras_load(bytes, length, NULL, hints, graph, error);
     free(bytes);

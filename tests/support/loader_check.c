@@ -1,9 +1,11 @@
 #include "support/loader_check.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -38,7 +40,7 @@ void check_window(const struct window *window, struct window expected)
     }
 }
 
-void save_seed(const char *kind, const unsigned char *bytes, size_t length)
+void save_seed(const char *target, const void *bytes, size_t length)
 {
     static int number;
     const char *folder = getenv("VBP_SEEDS");
@@ -47,7 +49,10 @@ void save_seed(const char *kind, const unsigned char *bytes, size_t length)
 
     if (!folder)
         return;
-    snprintf(path, sizeof(path), "%s/%s-%d", folder, kind, ++number);
+    snprintf(path, sizeof(path), "%s/%s", folder, target);
+    assert_true(mkdir(path, 0777) == 0 || errno == EEXIST);
+    snprintf(path, sizeof(path), "%s/%s/%s-%d", folder, target, program_invocation_short_name,
+             ++number);
     stream = fopen(path, "wb");
     assert_non_null(stream);
     assert_int_equal(fwrite(bytes, 1, length, stream), length);

@@ -13,9 +13,9 @@ void check_values(const struct graph *graph, int tensor, int count, const float 
 void check_window(const struct window *window, struct window expected);
 
 /*
- * Writes a built file into the folder that the environment variable VBP_SEEDS names, for the
- * fuzzers to begin with; without it, does nothing. Files are named by kind and number.
+ * Writes what a test reads into the folder that the environment variable VBP_SEEDS names, below
+ * it that of the fuzzer TARGET_fuzz which begins with it; without the variable, does nothing.
  */
-void save_seed(const char *kind, const unsigned char *bytes, size_t length);
+void save_seed(const char *target, const void *bytes, size_t length);
 
 #endif

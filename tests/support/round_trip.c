@@ -49,7 +49,7 @@ struct graph *round_trip_make(const struct graph *graph)
 
     if (onnx_write(graph, NULL, &bytes, &length, &error) != VBP_OK)
         fail_msg("%s", error.message);
-    save_seed("onnx-written", bytes, length);
+    save_seed("onnx", bytes, length);
     keep_file(bytes, length);
     loaded = round_trip_read(bytes, length, &card);
     assert_null(card);

@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "formats/formats.h"
+#include "support/loader_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,6 +55,7 @@ static void test_complete(void **state)
     VbpError error;
 
     (void)state;
+    save_seed("card", complete, strlen(complete));
     assert_int_equal(card_parse(complete, &card, &error), VBP_OK);
     check_complete(&card);
     assert_int_equal(card_format(&card, &json, &error), VBP_OK);
@@ -150,6 +152,7 @@ static void test_refusals(void **state)
         static const struct card zero;
         VbpError error = {0};
 
+        save_seed("card", cases[i].json, strlen(cases[i].json));
         assert_int_equal(card_parse(cases[i].json, &card, &error), VBP_ERROR_FORMAT);
         assert_string_equal(error.message, cases[i].message);
         assert_memory_equal(&card, &zero, sizeof(card));

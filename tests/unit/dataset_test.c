@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "support/data.h"
+#include "support/loader_check.h"
 #include "support/scratch.h"
 
 #include <setjmp.h>
@@ -17,7 +18,25 @@
 
 static const struct dataset_options everything;
 
-/* Writes text to a file whose folders are made. */
+/* Is it one of the files that the fuzzers of logs and tubs are about, they begin with it. */
+static void save_seed_of(const char *name, const char *text)
+{
+    static const char *manifest = "", *catalog = "";
+    const char *base = strrchr(name, '/') + 1;
+    char both[8192];
+
+    if (strcmp(base, "driving_log.csv") == 0) {
+        save_seed("log", text, strlen(text));
+    } else if (strncmp(base, "record_", 7) == 0) {
+        save_seed("tub", text, strlen(text));
+    } else if (strcmp(base, "manifest.json") == 0 || strcmp(base, "catalog_0.catalog") == 0) {
+        *(*base == 'm' ? &manifest : &catalog) = text;
+        snprintf(both, sizeof(both), "%s\xff%s", manifest, catalog);
+        save_seed("tub", both, strlen(both));
+    }
+}
+
+/* Writes text to a file whose folders are made. The text of a tub is a literal. */
 static void put(const char *name, const char *text)
 {
     char folder[600];
@@ -29,6 +48,7 @@ static void put(const char *name, const char *text)
     if (file_make_folder(folder, &error) != VBP_OK)
         fail_msg("%s", error.message);
     scratch_write(name, text, strlen(text));
+    save_seed_of(name, text);
 }
 
 static struct dataset *open_with(const char *path, const struct dataset_options *options)
