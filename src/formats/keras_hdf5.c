@@ -169,7 +169,7 @@ bool keras_hdf5_has(const struct keras_hdf5 *file, const char *path)
             hard = H5Lexists(file->file, prefix, H5P_DEFAULT) > 0 &&
                    H5Lget_info(file->file, prefix, &link, H5P_DEFAULT) >= 0 &&
                    link.type == H5L_TYPE_HARD &&
-                   hdf5_check_object(file->check, link.u.address, NULL) == VBP_OK;
+                   hdf5_check_object(file->check, link.u.address) == VBP_OK;
         *end = kept;
     }
     return hard;
@@ -318,7 +318,7 @@ int keras_hdf5_texts(const struct keras_hdf5 *file, const char *group, const cha
     *texts = NULL;
     *count = 0;
     if (object < 0)
-        return VBP_OK;
+        return hdf5_check_result(file->check, error);
     result = append_attribute(file, object, name, &there, texts, count, error);
     for (int i = 0; i < MAX_SPLITS && !there && result == VBP_OK; i++) {
         bool more;
@@ -451,8 +451,12 @@ int keras_hdf5_read(struct keras_hdf5 *file, const char *path, struct shape *sha
     int result;
 
     *values = NULL;
-    if (dataset < 0)
-        return error_set(error, VBP_ERROR_FORMAT, "the file has no weight '%s'", path);
+    if (dataset < 0) {
+        result = hdf5_check_result(file->check, error);
+        if (result == VBP_OK)
+            result = error_set(error, VBP_ERROR_FORMAT, "the file has no weight '%s'", path);
+        return result;
+    }
     if (H5Iget_type(dataset) == H5I_DATASET) {
         type = H5Dget_type(dataset);
         space = H5Dget_space(dataset);

@@ -13,12 +13,19 @@
 #define MESSAGE_SPACE      0x01
 #define MESSAGE_TYPE       0x03
 #define MESSAGE_LAYOUT     0x08
-#define MESSAGE_SHARED     0x02 /* a flag */
 #define MESSAGE_CONTINUES  0x10
 #define MESSAGE_B_TREE_K   0x13
 #define MESSAGE_SHARE_LIST 0x0F
 #define MESSAGE_DRIVER     0x14
+#define MESSAGE_REFERENCES 0x16
 #define MESSAGE_CACHE      0x18
+#define MESSAGE_LAST       0x18
+#define FLAG_SHARED        0x02
+#define FLAG_NOT_SHARED    0x04
+#define FLAG_FAIL_WRITING  0x08
+#define FLAG_MARK_UNKNOWN  0x10
+#define FLAG_WAS_UNKNOWN   0x20
+#define FLAG_FAIL          0x80
 
 /* ---- Messages for the user ------------------------------------------------------------------ */
 
@@ -118,6 +125,65 @@ struct hdf5_piece hdf5_part(struct hdf5_piece *piece, uint64_t count)
     part.end = piece->at;
     part.cut = piece->cut;
     return part;
+}
+
+/* ---- Checksums ------------------------------------------------------------------------------ */
+
+static uint32_t rotate(uint32_t word, int bits)
+{
+    return word << bits | word >> (32 - bits);
+}
+
+/*
+ * The checksum of the format, lookup3 (Bob Jenkins, 2006, public domain) over 12 bytes at a time:
+ * words a, b, c take in three words and are mixed; the last 1 to 12 bytes are mixed in another way.
+ */
+static uint32_t checksum(const unsigned char *bytes, size_t length)
+{
+    static const signed char mix[6][4] = {
+        /* word that changes, that is taken away, added to, turn */
+        {0, 2, 1, 4}, {1, 0, 2, 6}, {2, 1, 0, 8}, {0, 2, 1, 16}, {1, 0, 2, 19}, {2, 1, 0, 4}};
+    static const signed char last[7][3] = {{2, 1, 14}, {0, 2, 11}, {1, 0, 25}, {2, 1, 16},
+                                           {0, 2, 4},  {1, 0, 14}, {2, 1, 24}};
+    uint32_t word[3];
+
+    for (int i = 0; i < 3; i++)
+        word[i] = 0xdeadbeef + (uint32_t)length;
+    while (length > 0) {
+        size_t count = length < 12 ? length : 12;
+
+        for (size_t i = 0; i < count; i++)
+            word[i / 4] += (uint32_t)bytes[i] << 8 * (i % 4);
+        bytes += count;
+        length -= count;
+        for (int i = 0; i < 6 && length > 0; i++) {
+            uint32_t *changed = &word[mix[i][0]];
+
+            *changed = (*changed - word[mix[i][1]]) ^ rotate(word[mix[i][1]], mix[i][3]);
+            word[mix[i][1]] += word[mix[i][2]];
+        }
+        for (int i = 0; i < 7 && length == 0; i++) {
+            uint32_t *changed = &word[last[i][0]];
+
+            *changed = (*changed ^ word[last[i][1]]) - rotate(word[last[i][1]], last[i][2]);
+        }
+    }
+    return word[2];
+}
+
+/* Bytes from `begin` on, of which the last four are the checksum of those before. */
+static int check_sum(struct hdf5_check *check, uint64_t begin, uint64_t size, const char *what)
+{
+    struct hdf5_piece piece;
+    int result = hdf5_piece(check, begin, size, what, &piece);
+
+    if (result != VBP_OK)
+        return result;
+    hdf5_skip(&piece, size - 4);
+    if (hdf5_number(&piece, 4) != checksum(check->bytes + begin, (size_t)size - 4))
+        return hdf5_damaged(check, "%s at byte %llu has another checksum than it should", what,
+                            (unsigned long long)begin);
+    return VBP_OK;
 }
 
 /* ---- Places --------------------------------------------------------------------------------- */
@@ -225,8 +291,24 @@ static int continue_header(struct hdf5_check *check, const struct hdf5_object *o
         if (!hdf5_signed(&piece, "OCHK") || hdf5_left(&piece) < 4)
             return hdf5_damaged_at(check, "no header continuation", address);
         piece.end -= 4;
+        result = check_sum(check, address, length, "a header continuation");
     }
     return result == VBP_OK ? add_block(check, blocks, &piece) : result;
+}
+
+/* What libhdf5 refuses: it forgets to free headers that it reads half. */
+static bool possible_message(const struct hdf5_object *object, unsigned type, uint64_t size,
+                             unsigned flags)
+{
+    if (flags & FLAG_SHARED && flags & FLAG_NOT_SHARED)
+        return false;
+    if (flags & FLAG_WAS_UNKNOWN && !(flags & FLAG_MARK_UNKNOWN))
+        return false;
+    if (flags & FLAG_WAS_UNKNOWN && flags & FLAG_FAIL_WRITING)
+        return false;
+    if (type > MESSAGE_LAST && flags & FLAG_FAIL)
+        return false;
+    return object->checksummed || (size % 8 == 0 && type != MESSAGE_REFERENCES);
 }
 
 static int take_block(struct hdf5_check *check, struct hdf5_object *object, struct blocks *blocks,
@@ -248,6 +330,8 @@ static int take_block(struct hdf5_check *check, struct hdf5_object *object, stru
         message = hdf5_part(&block, size);
         if (message.cut)
             return hdf5_damaged_at(check, "a message is larger than its object header", at);
+        if (!possible_message(object, type, size, flags))
+            return hdf5_damaged_at(check, "an impossible message of an object header", at);
         result = type == MESSAGE_CONTINUES ? continue_header(check, object, blocks, &message)
                                            : take(check, object, type, flags, &message);
     }
@@ -280,12 +364,15 @@ static int first_block_2(struct hdf5_check *check, uint64_t address, struct bloc
     head += (uint64_t)1 << (flags & 3);
     size = hdf5_number(&piece, 1 << (flags & 3));
     result = hdf5_piece(check, address + head, size, "an object header", &piece);
+    if (result == VBP_OK)
+        result = check_sum(check, address, head + size + 4, "an object header");
     return result == VBP_OK ? add_block(check, blocks, &piece) : result;
 }
 
 static int first_block_1(struct hdf5_check *check, uint64_t address, struct blocks *blocks)
 {
     struct hdf5_piece piece;
+    unsigned messages;
     uint64_t size;
     int result = hdf5_piece(check, address, HEADER_MESSAGES_1, "an object header", &piece);
 
@@ -293,8 +380,12 @@ static int first_block_1(struct hdf5_check *check, uint64_t address, struct bloc
         return result;
     if (hdf5_number(&piece, 1) != 1)
         return hdf5_damaged_at(check, "no object header", address);
-    hdf5_skip(&piece, 7);
+    hdf5_skip(&piece, 1);
+    messages = (unsigned)hdf5_number(&piece, 2);
+    hdf5_skip(&piece, 4);
     size = hdf5_number(&piece, 4);
+    if ((messages > 0) != (size >= 8))
+        return hdf5_damaged_at(check, "an object header of a wrong size", address);
     result = hdf5_piece(check, address + HEADER_MESSAGES_1, size, "an object header", &piece);
     return result == VBP_OK ? add_block(check, blocks, &piece) : result;
 }
@@ -338,7 +429,7 @@ static int take_type(struct hdf5_check *check, struct hdf5_object *object, unsig
 {
     if (type != MESSAGE_TYPE || object->seen)
         return VBP_OK;
-    if (flags & MESSAGE_SHARED)
+    if (flags & FLAG_SHARED)
         return hdf5_damaged_at(check, "a shared datatype that is shared itself", piece->at);
     object->seen = 1;
     return hdf5_datatype(check, piece, &object->type);
@@ -367,13 +458,22 @@ static int check_objects(struct hdf5_check *check)
     return result;
 }
 
-int hdf5_check_object(struct hdf5_check *check, uint64_t address, VbpError *error)
+int hdf5_check_object(struct hdf5_check *check, uint64_t address)
 {
     int result;
 
-    check->error = error;
+    if (check->damage.status != VBP_OK)
+        return check->damage.status;
+    check->error = &check->damage;
     result = hdf5_add_object(check, address);
     return result == VBP_OK ? check_objects(check) : result;
+}
+
+int hdf5_check_result(const struct hdf5_check *check, VbpError *error)
+{
+    if (check->damage.status != VBP_OK && error)
+        *error = check->damage;
+    return check->damage.status;
 }
 
 /* ---- The superblock ------------------------------------------------------------------------- */
@@ -494,7 +594,9 @@ static int superblock_2(struct hdf5_check *check, struct hdf5_piece *piece)
     hdf5_skip(piece, 4);
     if (piece->cut)
         return hdf5_damaged(check, "the superblock is cut short");
-    result = check_extent(check, base, end, HDF5_NOWHERE);
+    result = check_sum(check, 0, piece->at, "the superblock");
+    if (result == VBP_OK)
+        result = check_extent(check, base, end, HDF5_NOWHERE);
     if (result == VBP_OK && extension != HDF5_NOWHERE) {
         bool again;
 

@@ -52,6 +52,7 @@ struct hdf5_check {
     int address_width, length_width;
     unsigned leaf_k, name_k, chunk_k; /* half of what symbol nodes and B-tree nodes hold at most */
     VbpError *error;
+    VbpError damage; /* of the first object that is; status VBP_OK: none */
 
     struct hdf5_place *places;
     size_t place_count, place_capacity;
@@ -121,8 +122,14 @@ struct hdf5_object {
 int hdf5_check_begin(struct hdf5_check **check, const unsigned char *bytes, size_t length,
                      VbpError *error);
 
-/* The same for an object that libhdf5 found by a link that has a checksum. */
-int hdf5_check_object(struct hdf5_check *check, uint64_t address, VbpError *error);
+/*
+ * The same for an object that libhdf5 found by a link that has a checksum. After a failure the file
+ * is damaged for good: this and hdf5_check_result fail with the same error.
+ */
+int hdf5_check_object(struct hdf5_check *check, uint64_t address);
+
+/* VBP_OK, or the error of the first object that is damaged. */
+int hdf5_check_result(const struct hdf5_check *check, VbpError *error);
 
 void hdf5_check_end(struct hdf5_check **check); /* accepts NULL */
 

@@ -1,7 +1,8 @@
 /* The data of a dataset in HDF5: whole, or in chunks that went through filters. */
 #include "formats/keras_hdf5_check.h"
 
-#include <string.h>
+/* What is read is const. */
+#define ZLIB_CONST
 #include <zlib.h>
 
 #define CHUNK_NODE       1
@@ -20,7 +21,7 @@
 static uint64_t unpacked_size(const struct hdf5_piece *piece, uint64_t limit)
 {
     unsigned char scratch[16384];
-    z_stream stream = {.next_in = (Bytef *)(uintptr_t)(piece->bytes + piece->at)};
+    z_stream stream = {.next_in = piece->bytes + piece->at};
     uint64_t left = hdf5_left(piece), done = 0;
     int result;
 

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Only some have it. */
+__attribute__((weak)) int LLVMFuzzerInitialize(int *count, char ***arguments);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 int main(int count, char **paths)
 {
+    if (LLVMFuzzerInitialize && LLVMFuzzerInitialize(&count, &paths) != 0)
+        return 1;
     for (int i = 1; i < count; i++) {
         unsigned char *bytes, *exact;
         size_t length;
