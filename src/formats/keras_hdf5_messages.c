@@ -274,6 +274,8 @@ static int take_filters(struct hdf5_check *check, struct hdf5_object *object,
         name = hdf5_part(piece, name_size);
         if (!piece->cut && name_size > 0 && !memchr(name.bytes + name.at, 0, (size_t)name_size))
             return hdf5_damaged_at(check, "a filter whose name does not end", name.at);
+        if (version == 1 && name_size % 8 != 0)
+            return hdf5_damaged_at(check, "a filter whose name is of a wrong size", name.at);
         hdf5_skip(piece, 4 * values + (version == 1 && values % 2 ? 4 : 0));
     }
     return VBP_OK;

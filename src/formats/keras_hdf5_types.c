@@ -55,6 +55,8 @@ static int check_float(struct hdf5_check *check, struct hdf5_piece *piece, const
     uint64_t sign = head->bits >> 8 & 0xff;
 
     hdf5_skip(piece, 4);
+    if ((head->bits & 0x30) == 0x30 || (head->bits & 0x41) == 0x40)
+        return hdf5_damaged_at(check, "a float type of no known kind", head->at);
     if (!bits_fit(offset, precision, 8 * (uint64_t)type->size) || !bits_fit(sign, 1, precision) ||
         !bits_fit(exponent, exponent_bits, precision) ||
         !bits_fit(mantissa, mantissa_bits, precision) || exponent_bits > MAX_EXPONENT_BITS)

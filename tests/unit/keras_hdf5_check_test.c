@@ -193,6 +193,7 @@ static void test_damage(void **state)
         {MARK("variable\0"), 0, 68, 8, 1 << 30, "a global heap at byte 1073741824"},
         {MARK("variable\0"), 0, 76, 4, 3000, "a text that is not in its global heap"},
         {MARK("fixed\0\0\0"), 0, 12, 4, 1 << 20, "an attribute with more data"},
+        {MARK("number\0\0"), 0, 9, 1, 0xff, "a float type of no known kind"},
         {MARK("number\0\0"), 0, 10, 1, 0x99, "a float type whose bits"},
         {MARK("number\0\0"), 0, 16, 2, 17, "a float type whose bits"},
         {MARK("number\0\0"), 0, 18, 2, 0, "a float type whose bits"},
