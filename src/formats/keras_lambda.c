@@ -228,6 +228,8 @@ static bool take_code(struct code_bytes *code, struct code_object *result)
     /* Python 2.7 has 4 numbers here, 3.0 to 3.7 and 3.11 and later 5, those between 6. */
     for (int words = 4; words <= 6; words++) {
         code->at = 1 + (size_t)words * 4;
+        if (code->at > code->length)
+            break;
         if (take_number(code, 1, &type) && (type & ~(uint32_t)FLAG_REFERENCE) == 's' &&
             take_number(code, 4, &number) && take_bytes(code, number, &result->instructions)) {
             result->length = number;
