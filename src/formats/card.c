@@ -395,11 +395,19 @@ static int read_output(const cJSON *value, const char *path, struct card *card, 
         {"unit", read_unit},         {"positive", read_positive}, {"full_lock", read_full_lock}};
     int result = read_object(value, path, fields, 6, card, error);
 
-    if (result == VBP_OK && card->output.has_kind && card->output.kind == CARD_BINS &&
-        card->output.bin_count == 0)
-        result = error_set(error, VBP_ERROR_FORMAT,
-                           "%s.bins: is missing; kind 'bins' needs [first, last, count]", path);
-    return result;
+    if (result != VBP_OK)
+        return result;
+    if (card->output.bin_count > 0 && !card->output.has_kind) {
+        card->output.kind = CARD_BINS; /* whoever counts bins means them */
+        card->output.has_kind = true;
+    }
+    if (card->output.kind == CARD_BINS && card->output.bin_count == 0)
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "%s.bins: is missing; kind 'bins' needs [first, last, count]", path);
+    if (card->output.kind == CARD_LINEAR && card->output.bin_count > 0)
+        return error_set(error, VBP_ERROR_FORMAT, "%s.bins: goes with kind 'bins', not 'linear'",
+                         path);
+    return VBP_OK;
 }
 
 /* ---- The card ------------------------------------------------------------------------------- */

@@ -172,6 +172,15 @@ static void softmax_means_bins(void **state)
     assert_int_equal(model->bins.count, 0);
     assert_false(assumes(model, "bins"));
     vbp_model_close(&model);
+    /* Bins of their own need no kind beside them. */
+    model = opened_with_card(&(struct model_parts){.outputs = 15, .softmax = 1},
+                             "{\"output\": {\"bins\": [-0.5, 0.25, 15]}}");
+    assert_int_equal(model->bins.count, 15);
+    check_close(model->bins.first, -0.5, 0, "first bin");
+    check_close(model->bins.last, 0.25, 0, "last bin");
+    assert_true(model->card.output.has_kind && model->card.output.kind == CARD_BINS);
+    assert_false(assumes(model, "bins"));
+    vbp_model_close(&model);
     model = opened(&(struct model_parts){.softmax = 1}); /* a single number, always 1 */
     assert_int_equal(model->bins.count, 0);
     vbp_model_close(&model);
@@ -315,6 +324,8 @@ static void contradictions_are_named(void **state)
                   "'steering'");
     check_refused(&bins, "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 14]}}",
                   VBP_ERROR_ARGUMENT, "14 bins, but the output 'steering' has 15 values");
+    check_refused(&gray, "{\"output\": {\"bins\": [-1, 1, 15]}}", VBP_ERROR_ARGUMENT,
+                  "output.bins counts 15 bins, but the output 'steering' has 1 value");
     check_refused(&gray, "{\"input\": {\"colour\": \"rgb\"}}", VBP_ERROR_FORMAT, "colour");
 }
 
