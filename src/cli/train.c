@@ -63,6 +63,8 @@ static int fill_card(struct job *job, VbpError *error)
     struct card *card = &job->card;
     int result = refuse_bins(card, error);
 
+    if (result == VBP_OK && card->lambda_count > 0)
+        result = card_refuse_lambda(&card->lambdas[0], NULL, error);
     if (result != VBP_OK)
         return result;
     if (!card->input.has_color) {

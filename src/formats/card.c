@@ -317,6 +317,17 @@ static int read_lambda(const cJSON *value, const char *path, struct card *card, 
     return VBP_OK;
 }
 
+int card_refuse_lambda(const struct card_lambda *lambda, const char *layers, VbpError *error)
+{
+    if (layers)
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "the card's lambda.%.100s names no Lambda layer; the network has %.600s",
+                         lambda->name, layers);
+    return error_set(error, VBP_ERROR_ARGUMENT,
+                     "the card's lambda.%.100s names no Lambda layer; the network has none",
+                     lambda->name);
+}
+
 /* ---- output --------------------------------------------------------------------------------- */
 
 static int read_steering(const cJSON *value, const char *path, struct card *card, VbpError *error)
