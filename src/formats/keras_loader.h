@@ -236,8 +236,8 @@ int keras_add_guess(struct keras_loader *loader, char *sentence, VbpError *error
 /* keras_normalise.c */
 keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_normalization;
 
-/* Refuses what the hints say of a Lambda that is not among the layers translated. "*" may be for
- * none, as long as there is a Lambda at all. */
+/* Refuses what the hints say of a Lambda that is not among the layers translated. "*" names none,
+ * and may be for none. */
 int keras_check_lambdas(const struct keras_loader *loader, VbpError *error);
 
 /* Applies the activation that the config names, or none; or one by its name. */

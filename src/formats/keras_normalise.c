@@ -3,6 +3,7 @@
 #include "formats/keras_loader.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Scaling -------------------------------------------------------------------------------- */
@@ -66,9 +67,7 @@ int keras_check_lambdas(const struct keras_loader *loader, VbpError *error)
     const struct model_hints *hints = loader->hints;
 
     for (int i = 0; hints && i < hints->lambda_count; i++) {
-        bool for_rest = strcmp(hints->lambdas[i].name, "*") == 0;
-
-        if (!loader->lambda_used[i] && !(for_rest && loader->lambda_layers))
+        if (!loader->lambda_used[i] && strcmp(hints->lambdas[i].name, "*") != 0)
             return card_refuse_lambda(&hints->lambdas[i], loader->lambda_layers, error);
     }
     return VBP_OK;

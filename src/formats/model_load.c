@@ -114,9 +114,13 @@ static void name_refused(const struct model_hints *hints, const char *kind)
 static int refuse_lambdas(const struct model_hints *hints, const char *embedded_card,
                           VbpError *error)
 {
-    if (!hints || hints->lambda_count == 0 || (embedded_card && !hints->lambdas_outrank_file))
+    if (!hints || (embedded_card && !hints->lambdas_outrank_file))
         return VBP_OK;
-    return card_refuse_lambda(&hints->lambdas[0], NULL, error);
+    for (int i = 0; i < hints->lambda_count; i++) {
+        if (strcmp(hints->lambdas[i].name, "*") != 0)
+            return card_refuse_lambda(&hints->lambdas[i], NULL, error);
+    }
+    return VBP_OK;
 }
 
 int model_load(const char *path, const struct model_hints *hints, struct graph **graph,

@@ -327,17 +327,19 @@ static void test_entries_for_no_layer(void **state)
     keras_case_run(graph, input, 2, (const double[]){(1 * 2 + 1) * 10 - 5, (-2 + 1) * 10 - 5}, 2);
     graph_destroy(&graph);
 
-    /* Without a Lambda there is nothing that "*" could mean. */
+    /* Neither is "*" where there is no Lambda at all. */
     for (int i = 0; i < 2; i++) {
         const struct model_hints one = {.lambdas = wrong + i, .lambda_count = 1};
 
         keras_builder_begin(&b, "2.0.8");
         keras_builder_input(&b, "[null, 2]");
         keras_builder_layer(&b, "Activation", "linear", "\"activation\": \"linear\"");
-        assert_int_equal(keras_builder_load(&b, &one, &graph, &error), VBP_ERROR_ARGUMENT);
-        assert_non_null(strstr(error.message, i ? "the card's lambda.first names no Lambda layer; "
-                                                  "the network has none"
-                                                : "the card's lambda.* names"));
+        assert_int_equal(keras_builder_load(&b, &one, &graph, &error),
+                         i ? VBP_ERROR_ARGUMENT : VBP_OK);
+        if (i)
+            assert_string_equal(error.message, "the card's lambda.first names no Lambda layer; the "
+                                               "network has none");
+        graph_destroy(&graph);
     }
 }
 

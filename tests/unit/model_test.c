@@ -348,6 +348,8 @@ static void lambdas_for_no_layer_are_refused(void **state)
     model = opened(&with_card);
     assert_int_equal(model->card.lambda_count, 0);
     vbp_model_close(&model);
+    model = opened_with_card(&(struct model_parts){0}, "{\"lambda\": {\"*\": [0.5, -1]}}");
+    vbp_model_close(&model);
     assert_int_equal(unlink(scratch_path("model.card.json")), 0);
 }
 
