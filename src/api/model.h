@@ -10,7 +10,7 @@ struct VbpModel {
     char *path;
     struct graph *graph;  /* as in the file: what `info` shows */
     struct graph *folded; /* what runs */
-    struct card card;     /* all zeros without a card */
+    struct card card;     /* all zeros without a card; its Lambdas are part of the graph by now */
     char *card_origin;    /* where the card came from, for people; NULL: there is none */
     bool reads_images;    /* false: the input is no picture; only run_input works */
     struct preprocess_settings settings;

@@ -158,8 +158,8 @@ static int choose_bins(VbpModel *model, VbpError *error)
     if (card->output.kind == CARD_BINS)
         return error_set(error, VBP_ERROR_ARGUMENT,
                          "the card's output.bins counts %d bins, but the output '%s' has %zu "
-                         "values",
-                         card->output.bin_count, name, length);
+                         "value%s",
+                         card->output.bin_count, name, length, length == 1 ? "" : "s");
     if (length == 1 || card->output.has_kind)
         return VBP_OK;
     if (is_softmax(model) && length <= INT_MAX) {

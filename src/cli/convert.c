@@ -30,15 +30,13 @@ static int check_output(const struct common_options *common, const char *model, 
     return VBP_OK;
 }
 
-/* The card for the file, NULL without one. Its Lambdas are arithmetic in the file by now. */
+/* The card for the file, NULL without one. */
 static int make_card(const VbpModel *model, char **json, VbpError *error)
 {
-    struct card card = model->card;
-
     *json = NULL;
-    card.lambdas = NULL;
-    card.lambda_count = 0;
-    return model->card_origin || card.output.steering ? card_format(&card, json, error) : VBP_OK;
+    return model->card_origin || model->card.output.steering
+               ? card_format(&model->card, json, error)
+               : VBP_OK;
 }
 
 static int convert(const VbpModel *model, const char *output, VbpError *error)

@@ -63,6 +63,11 @@ static int fill_card(struct job *job, VbpError *error)
     struct card *card = &job->card;
     int result = refuse_bins(card, error);
 
+    for (int i = 0; i < card->lambda_count && result == VBP_OK; i++) {
+        if (strcmp(card->lambdas[i].name, "*") != 0)
+            result = card_refuse_lambda(&card->lambdas[i], NULL, error);
+    }
+    card_drop_lambdas(card);
     if (result != VBP_OK)
         return result;
     if (!card->input.has_color) {

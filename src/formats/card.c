@@ -317,6 +317,17 @@ static int read_lambda(const cJSON *value, const char *path, struct card *card, 
     return VBP_OK;
 }
 
+int card_refuse_lambda(const struct card_lambda *lambda, const char *layers, VbpError *error)
+{
+    if (layers)
+        return error_set(error, VBP_ERROR_ARGUMENT,
+                         "the card's lambda.%.100s names no Lambda layer; the network has %.600s",
+                         lambda->name, layers);
+    return error_set(error, VBP_ERROR_ARGUMENT,
+                     "the card's lambda.%.100s names no Lambda layer; the network has none",
+                     lambda->name);
+}
+
 /* ---- output --------------------------------------------------------------------------------- */
 
 static int read_steering(const cJSON *value, const char *path, struct card *card, VbpError *error)
@@ -395,11 +406,19 @@ static int read_output(const cJSON *value, const char *path, struct card *card, 
         {"unit", read_unit},         {"positive", read_positive}, {"full_lock", read_full_lock}};
     int result = read_object(value, path, fields, 6, card, error);
 
-    if (result == VBP_OK && card->output.has_kind && card->output.kind == CARD_BINS &&
-        card->output.bin_count == 0)
-        result = error_set(error, VBP_ERROR_FORMAT,
-                           "%s.bins: is missing; kind 'bins' needs [first, last, count]", path);
-    return result;
+    if (result != VBP_OK)
+        return result;
+    if (card->output.bin_count > 0 && !card->output.has_kind) {
+        card->output.kind = CARD_BINS; /* whoever counts bins means them */
+        card->output.has_kind = true;
+    }
+    if (card->output.kind == CARD_BINS && card->output.bin_count == 0)
+        return error_set(error, VBP_ERROR_FORMAT,
+                         "%s.bins: is missing; kind 'bins' needs [first, last, count]", path);
+    if (card->output.kind == CARD_LINEAR && card->output.bin_count > 0)
+        return error_set(error, VBP_ERROR_FORMAT, "%s.bins: goes with kind 'bins', not 'linear'",
+                         path);
+    return VBP_OK;
 }
 
 /* ---- The card ------------------------------------------------------------------------------- */

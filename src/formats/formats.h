@@ -15,8 +15,10 @@
 struct model_hints {
     int input_width, input_height;     /* pixels, for files that do not fix the size; 0 unknown */
     bool outranks_file;                /* even where a card inside the file says another size */
-    const struct card_lambda *lambdas; /* what the card says of Keras Lambdas */
+    const struct card_lambda *lambdas; /* what the card says of Keras Lambdas; one that says it of
+                                          no layer is refused */
     int lambda_count;
+    bool lambdas_outrank_file; /* even where there is a card inside the file, which has none */
     struct graph **refused; /* where model_load leaves what it read of a file that it refuses, to be
                                destroyed; NULL: nowhere */
 };
@@ -57,6 +59,9 @@ int torch7_load(const unsigned char *bytes, size_t length, const struct model_hi
  */
 int card_parse(const char *json, struct card *card, VbpError *error);
 int card_read(const char *path, struct card *card, VbpError *error);
+
+/* Refuses an entry of the card's lambda. layers: names of those that there are; NULL: none. */
+int card_refuse_lambda(const struct card_lambda *lambda, const char *layers, VbpError *error);
 
 /* Writes what the card gives as JSON that card_parse reads back the same. *json is to be freed;
  * NULL on failure. */

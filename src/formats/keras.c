@@ -207,11 +207,18 @@ int keras_load(const unsigned char *bytes, size_t length, const char *path,
     int result = graph_create(&loader.graph, error);
 
     *graph = NULL;
+    if (result == VBP_OK && hints && hints->lambda_count > 0) {
+        loader.lambda_used = memory_array((size_t)hints->lambda_count, sizeof(*loader.lambda_used));
+        if (!loader.lambda_used)
+            result = error_out_of_memory(error);
+    }
     if (result == VBP_OK)
         result = is_hdf5(bytes, length) ? open_hdf5(&loader, bytes, length, path, &parts, error)
                                         : open_archive(&loader, bytes, length, &parts, error);
     if (result == VBP_OK)
         result = translate(&loader, &parts, error);
+    if (result == VBP_OK)
+        result = keras_check_lambdas(&loader, error);
     if (result == VBP_OK)
         result = graph_finish(loader.graph, error);
     if (result == VBP_OK) {
@@ -224,5 +231,7 @@ int keras_load(const unsigned char *bytes, size_t length, const char *path,
     keras_hdf5_close(&loader.weights);
     free_parts(&parts);
     free(loader.guess);
+    free(loader.lambda_layers);
+    free(loader.lambda_used);
     return result;
 }

@@ -115,6 +115,8 @@ struct keras_loader {
     int major;                /* version of Keras; 0 unknown */
     int depth;                /* of networks inside networks */
     char *guess;              /* sentences on what the file does not say */
+    char *lambda_layers;      /* "'a', 'b'": the Lambdas so far; NULL: none */
+    bool *lambda_used;        /* for each of the hints' lambdas: some layer is meant */
 };
 
 /* One layer while it is translated. */
@@ -233,6 +235,10 @@ int keras_add_guess(struct keras_loader *loader, char *sentence, VbpError *error
 
 /* keras_normalise.c */
 keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_normalization;
+
+/* Refuses what the hints say of a Lambda that is not among the layers translated. "*" names none,
+ * and may be for none. */
+int keras_check_lambdas(const struct keras_loader *loader, VbpError *error);
 
 /* Applies the activation that the config names, or none; or one by its name. */
 int keras_emit_activation(struct keras_call *call, VbpError *error);

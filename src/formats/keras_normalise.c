@@ -3,6 +3,7 @@
 #include "formats/keras_loader.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Scaling -------------------------------------------------------------------------------- */
@@ -33,12 +34,43 @@ static const struct card_lambda *card_lambda(const struct keras_call *call)
     const struct card_lambda *found = NULL;
 
     for (int i = 0; hints && i < hints->lambda_count; i++) {
-        if (strcmp(hints->lambdas[i].name, call->name) == 0)
+        if (strcmp(hints->lambdas[i].name, call->name) == 0) {
+            call->loader->lambda_used[i] = true;
             return &hints->lambdas[i];
+        }
         if (strcmp(hints->lambdas[i].name, "*") == 0)
             found = &hints->lambdas[i];
     }
     return found;
+}
+
+/* Keeps the layer's name for messages, which have no room for more than some hundred characters. A
+ * layer may stand in several places. */
+static int list_lambda(struct keras_call *call, VbpError *error)
+{
+    char *list = call->loader->lambda_layers, *longer;
+    char name[128];
+
+    snprintf(name, sizeof(name), "'%.100s'", call->name);
+    if (list && (strlen(list) >= sizeof(VbpError) || strstr(list, name)))
+        return VBP_OK;
+    longer = list ? memory_format("%s, %s", list, name) : memory_copy_text(name);
+    if (!longer)
+        return error_out_of_memory(error);
+    free(list);
+    call->loader->lambda_layers = longer;
+    return VBP_OK;
+}
+
+int keras_check_lambdas(const struct keras_loader *loader, VbpError *error)
+{
+    const struct model_hints *hints = loader->hints;
+
+    for (int i = 0; hints && i < hints->lambda_count; i++) {
+        if (!loader->lambda_used[i] && strcmp(hints->lambdas[i].name, "*") != 0)
+            return card_refuse_lambda(&hints->lambdas[i], loader->lambda_layers, error);
+    }
+    return VBP_OK;
 }
 
 int keras_lambda(struct keras_call *call, VbpError *error)
@@ -46,8 +78,10 @@ int keras_lambda(struct keras_call *call, VbpError *error)
     const struct card_lambda *given = card_lambda(call);
     double scale = 1, bias = 0;
     float factor, offset;
-    int result = VBP_OK;
+    int result = list_lambda(call, error);
 
+    if (result != VBP_OK)
+        return result;
     if (given) {
         scale = given->scale;
         bias = given->bias;

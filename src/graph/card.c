@@ -2,11 +2,18 @@
 
 #include <stdlib.h>
 
-void card_free(struct card *card)
+void card_drop_lambdas(struct card *card)
 {
     for (int i = 0; i < card->lambda_count; i++)
         free(card->lambdas[i].name);
     free(card->lambdas);
+    card->lambdas = NULL;
+    card->lambda_count = 0;
+}
+
+void card_free(struct card *card)
+{
+    card_drop_lambdas(card);
     free(card->output.steering);
     *card = (struct card){0};
 }

@@ -61,6 +61,9 @@ struct card {
 };
 
 void card_free(struct card *card);
+
+/* Forgets the Lambdas, once they are arithmetic of the network itself. */
+void card_drop_lambdas(struct card *card);
 const char *card_color_name(enum card_color color);
 const char *card_resize_name(enum card_resize resize);
 const char *card_unit_name(enum card_unit unit);

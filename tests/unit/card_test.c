@@ -136,6 +136,8 @@ static void test_refusals(void **state)
         {"{\"output\": {\"bins\": [1, 1, 5]}}",
          "output.bins: the first and the last bin are the same"},
         {"{\"output\": {\"bins\": [1, 5]}}", "output.bins: has to be a list of 3 numbers"},
+        {"{\"output\": {\"bins\": [-1, 1, 5], \"kind\": \"linear\"}}",
+         "output.bins: goes with kind 'bins', not 'linear'"},
         {"{\"output\": {\"unit\": \"deg\"}}",
          "output.unit: 'deg' is not one of normalized, degrees, radians, inverse_radius"},
         {"{\"output\": {\"positive\": \"up\"}}", "output.positive: 'up' is not one of right, left"},

@@ -308,6 +308,47 @@ static void test_card(void **state)
                        "{\"second\": [scale, bias]}");
 }
 
+/* An entry that no layer takes would leave the network with other numbers than it says. */
+static void test_entries_for_no_layer(void **state)
+{
+    static const struct card_lambda wrong[] = {
+        {(char *)"*", 10, -5}, {(char *)"first", 2, 1}, {(char *)"frist", 2, 1}};
+    static const struct card_lambda named[] = {
+        {(char *)"first", 2, 1}, {(char *)"*", 1, 0}, {(char *)"second", 10, -5}};
+    const struct model_hints hints = {.lambdas = wrong, .lambda_count = 3};
+    const struct model_hints all = {.lambdas = named, .lambda_count = 3};
+    const float input[2] = {1, -1};
+    struct keras_builder b;
+    struct graph *graph;
+    VbpError error;
+
+    (void)state;
+    assert_int_equal(load(&hints, &graph, &error), VBP_ERROR_ARGUMENT);
+    assert_null(graph);
+    assert_string_equal(error.message, "the card's lambda.frist names no Lambda layer; the network "
+                                       "has 'first', 'second'");
+
+    /* With every layer named, none is left for "*"; that is no mistake. */
+    assert_int_equal(load(&all, &graph, &error), VBP_OK);
+    keras_case_run(graph, input, 2, (const double[]){(1 * 2 + 1) * 10 - 5, (-2 + 1) * 10 - 5}, 2);
+    graph_destroy(&graph);
+
+    /* Neither is "*" where there is no Lambda at all. */
+    for (int i = 0; i < 2; i++) {
+        const struct model_hints one = {.lambdas = wrong + i, .lambda_count = 1};
+
+        keras_builder_begin(&b, "2.0.8");
+        keras_builder_input(&b, "[null, 2]");
+        keras_builder_layer(&b, "Activation", "linear", "\"activation\": \"linear\"");
+        assert_int_equal(keras_builder_load(&b, &one, &graph, &error),
+                         i ? VBP_ERROR_ARGUMENT : VBP_OK);
+        if (i)
+            assert_string_equal(error.message, "the card's lambda.first names no Lambda layer; the "
+                                               "network has none");
+        graph_destroy(&graph);
+    }
+}
+
 static void test_guess_is_told(void **state)
 {
     const struct card_lambda second = {(char *)"second", 1, 0};
@@ -329,7 +370,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_instructions),  cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_base64),        cmocka_unit_test(test_card),
-        cmocka_unit_test(test_guess_is_told),
+        cmocka_unit_test(test_guess_is_told), cmocka_unit_test(test_entries_for_no_layer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

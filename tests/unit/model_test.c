@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -172,6 +173,15 @@ static void softmax_means_bins(void **state)
     assert_int_equal(model->bins.count, 0);
     assert_false(assumes(model, "bins"));
     vbp_model_close(&model);
+    /* Bins of their own need no kind beside them. */
+    model = opened_with_card(&(struct model_parts){.outputs = 15, .softmax = 1},
+                             "{\"output\": {\"bins\": [-0.5, 0.25, 15]}}");
+    assert_int_equal(model->bins.count, 15);
+    check_close(model->bins.first, -0.5, 0, "first bin");
+    check_close(model->bins.last, 0.25, 0, "last bin");
+    assert_true(model->card.output.has_kind && model->card.output.kind == CARD_BINS);
+    assert_false(assumes(model, "bins"));
+    vbp_model_close(&model);
     model = opened(&(struct model_parts){.softmax = 1}); /* a single number, always 1 */
     assert_int_equal(model->bins.count, 0);
     vbp_model_close(&model);
@@ -315,7 +325,32 @@ static void contradictions_are_named(void **state)
                   "'steering'");
     check_refused(&bins, "{\"output\": {\"kind\": \"bins\", \"bins\": [-1, 1, 14]}}",
                   VBP_ERROR_ARGUMENT, "14 bins, but the output 'steering' has 15 values");
+    check_refused(&gray, "{\"output\": {\"bins\": [-1, 1, 15]}}", VBP_ERROR_ARGUMENT,
+                  "output.bins counts 15 bins, but the output 'steering' has 1 value");
     check_refused(&gray, "{\"input\": {\"colour\": \"rgb\"}}", VBP_ERROR_FORMAT, "colour");
+}
+
+/* Only files of Keras have Lambdas. What a converter left of them in the card inside an ONNX file,
+ * or what is said beside it, is part of the file by now. */
+static void lambdas_for_no_layer_are_refused(void **state)
+{
+    static const char lambda[] = "{\"lambda\": {\"lambda_1\": [0.5, -1]}}";
+    struct model_parts with_card = {.card = lambda};
+    VbpModel *model;
+
+    (void)state;
+    check_refused(&(struct model_parts){0}, lambda, VBP_ERROR_ARGUMENT,
+                  "the card's lambda.lambda_1 names no Lambda layer; the network has none");
+    check_refused(&with_card, lambda, VBP_ERROR_ARGUMENT, "lambda.lambda_1 names no Lambda layer");
+    scratch_write("model.card.json", lambda, strlen(lambda));
+    check_refused(&(struct model_parts){0}, NULL, VBP_ERROR_ARGUMENT,
+                  "lambda.lambda_1 names no Lambda layer");
+    model = opened(&with_card);
+    assert_int_equal(model->card.lambda_count, 0);
+    vbp_model_close(&model);
+    model = opened_with_card(&(struct model_parts){0}, "{\"lambda\": {\"*\": [0.5, -1]}}");
+    vbp_model_close(&model);
+    assert_int_equal(unlink(scratch_path("model.card.json")), 0);
 }
 
 /* The named card, else the one inside, else MODEL.card.json, else the one with another ending. */
@@ -490,6 +525,7 @@ int main(void)
         cmocka_unit_test(what_a_card_says),
         cmocka_unit_test(scale_and_bias_go_together),
         cmocka_unit_test(contradictions_are_named),
+        cmocka_unit_test(lambdas_for_no_layer_are_refused),
         cmocka_unit_test(which_card_wins),
         cmocka_unit_test(broken_cards),
         cmocka_unit_test(sizes_of_open_inputs),
