@@ -149,8 +149,8 @@ static int resize_image(struct keras_call *call, VbpError *error)
 
     if (!keras_pair(arguments, "size", NULL, size) ||
         (!nearest && strcmp(method, "bilinear") != 0) ||
-        keras_flag(arguments, "antialias", NULL, false) ||
-        keras_flag(arguments, "preserve_aspect_ratio", NULL, false))
+        keras_flag(call, arguments, "antialias", NULL, false) ||
+        keras_flag(call, arguments, "preserve_aspect_ratio", NULL, false))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
                             "only plain resizing, bilinear or nearest, is supported");
     inner.config = NULL; /* TensorFlow's channels are the last ones */
@@ -201,7 +201,7 @@ static bool is_class(const cJSON *item, const char *name)
     return strcmp(keras_text(item, "class_name", NULL, ""), name) == 0;
 }
 
-/* The list of slices: [...], {"items": [...]}, or {"config": {"value": [...]}}. */
+/* The list of slices: [...], or {"config": {"value": [...]}}. */
 static const cJSON *slice_list(const struct keras_call *call)
 {
     const cJSON *list = keras_item(named_arguments(call), "slice_spec", "key");
@@ -210,8 +210,6 @@ static const cJSON *slice_list(const struct keras_call *call)
         list = operand_of(call, 1);
     if (cJSON_IsObject(list) && keras_item(list, "config", NULL))
         list = keras_item(keras_item(list, "config", NULL), "value", NULL);
-    if (cJSON_IsObject(list))
-        list = keras_item(list, "items", NULL);
     return cJSON_IsArray(list) ? list : NULL;
 }
 
@@ -244,7 +242,7 @@ static int read_slice(const struct keras_call *call, const cJSON *slice, int axi
     int own, result;
 
     slice = inner ? inner : slice;
-    keras_number(slice, "step", NULL, &step);
+    keras_number(call, slice, "step", NULL, &step);
     if (!cJSON_IsObject(slice) || step != 1 || !read_end(slice, "start", extent, 0, &start) ||
         !read_end(slice, "stop", extent, extent, &stop))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
