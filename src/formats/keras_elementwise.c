@@ -18,8 +18,8 @@ static int emit_function(struct keras_call *call, enum activation function, doub
     return keras_emit_next(call, &node, kind, error);
 }
 
-static int emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
-                        VbpError *error)
+int keras_emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
+                       VbpError *error)
 {
     struct node node = {.kind = NODE_SOFTMAX, .softmax.logarithm = logarithm};
     int result = keras_axis(call, &call->output, axis, &node.softmax.axis, error);
@@ -102,9 +102,9 @@ int keras_emit_named(struct keras_call *call, const char *name, VbpError *error)
                                  functions[i].name, error);
     }
     if (strcmp(name, "softmax") == 0)
-        return emit_softmax(call, -1, false, "softmax", error);
+        return keras_emit_softmax(call, -1, false, "softmax", error);
     if (strcmp(name, "log_softmax") == 0 || strcmp(name, "log_softmax_v2") == 0)
-        return emit_softmax(call, -1, true, "log_softmax", error);
+        return keras_emit_softmax(call, -1, true, "log_softmax", error);
     if (strcmp(name, "mish") == 0)
         return emit_mish(call, "mish", error);
     if (strcmp(name, "hard_sigmoid") == 0)
@@ -216,7 +216,7 @@ int keras_softmax(struct keras_call *call, VbpError *error)
     int axis = -1;
 
     keras_whole(call, call->config, "axis", NULL, &axis);
-    return emit_softmax(call, axis, false, NULL, error);
+    return keras_emit_softmax(call, axis, false, NULL, error);
 }
 
 int keras_identity(struct keras_call *call, VbpError *error)

@@ -253,6 +253,10 @@ keras_handler keras_lambda, keras_rescaling, keras_normalization, keras_batch_no
 int keras_emit_activation(struct keras_call *call, VbpError *error);
 int keras_emit_named(struct keras_call *call, const char *name, VbpError *error);
 
+/* Softmax, or its logarithm, along an axis of Keras'; kind as for keras_emit. */
+int keras_emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
+                       VbpError *error);
+
 /* Makes the picture of another height and width. */
 int keras_emit_resize(struct keras_call *call, const int *size, bool nearest, VbpError *error);
 
