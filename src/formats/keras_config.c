@@ -51,11 +51,27 @@ int keras_parse(const char *text, cJSON **json, VbpError *error)
 
 const cJSON *keras_item(const cJSON *object, const char *name, const char *old_name)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name), *list;
 
     if ((!item || cJSON_IsNull(item)) && old_name)
         item = cJSON_GetObjectItemCaseSensitive(object, old_name);
+    /* {"class_name": "__tuple__", "items": [1, 2]}, {"class_name": "ListWrapper", ...} */
+    list = cJSON_GetObjectItemCaseSensitive(item, "items");
+    if (cJSON_IsArray(list))
+        return list;
     return item && !cJSON_IsNull(item) ? item : NULL;
+}
+
+/* Remembers what keras_apply refuses once the handler is done. */
+static void misread(const struct keras_call *call, const cJSON *object, const char *name,
+                    const char *old_name, const char *wanted)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    if (call->loader->misread_key)
+        return;
+    call->loader->misread_key = item && !cJSON_IsNull(item) ? name : old_name;
+    call->loader->misread_wanted = wanted;
 }
 
 const char *keras_text(const cJSON *object, const char *name, const char *old_name,
@@ -66,9 +82,21 @@ const char *keras_text(const cJSON *object, const char *name, const char *old_na
     return cJSON_IsString(item) ? item->valuestring : otherwise;
 }
 
-void keras_number(const cJSON *object, const char *name, const char *old_name, double *value)
+const char *keras_choice(const struct keras_call *call, const char *name, const char *old_name,
+                         const char *otherwise)
+{
+    const cJSON *item = keras_item(call->config, name, old_name);
+
+    if (item && !cJSON_IsString(item))
+        misread(call, call->config, name, old_name, "text");
+    return cJSON_IsString(item) ? item->valuestring : otherwise;
+}
+
+void keras_number(const struct keras_call *call, const cJSON *object, const char *name,
+                  const char *old_name, double *value)
 {
     const cJSON *item = keras_item(object, name, old_name);
+    bool given = item != NULL;
 
     /* {"type": "ndarray", "value": 0.3}, {"class_name": "__numpy__", "config": {"value": 0.3}} */
     if (cJSON_IsObject(item) && keras_item(item, "config", NULL))
@@ -79,6 +107,8 @@ void keras_number(const cJSON *object, const char *name, const char *old_name, d
         item = item->child;
     if (cJSON_IsNumber(item) && isfinite(item->valuedouble))
         *value = item->valuedouble;
+    else if (given)
+        misread(call, object, name, old_name, "a number");
 }
 
 /* Toward zero; far out of any use stays out of use. */
@@ -87,20 +117,24 @@ static int whole(double value)
     return value > 1e9 ? 1000000000 : value < -1e9 ? -1000000000 : (int)value;
 }
 
-void keras_whole(const cJSON *object, const char *name, const char *old_name, int *value)
+void keras_whole(const struct keras_call *call, const cJSON *object, const char *name,
+                 const char *old_name, int *value)
 {
     double number = *value;
 
-    keras_number(object, name, old_name, &number);
+    keras_number(call, object, name, old_name, &number);
     *value = whole(number);
 }
 
-bool keras_flag(const cJSON *object, const char *name, const char *old_name, bool otherwise)
+bool keras_flag(const struct keras_call *call, const cJSON *object, const char *name,
+                const char *old_name, bool otherwise)
 {
     const cJSON *item = keras_item(object, name, old_name);
 
     if (cJSON_IsBool(item))
         return cJSON_IsTrue(item);
+    if (item && !cJSON_IsNumber(item))
+        misread(call, object, name, old_name, "true or false");
     return cJSON_IsNumber(item) ? item->valuedouble != 0 : otherwise;
 }
 

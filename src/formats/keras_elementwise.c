@@ -18,8 +18,8 @@ static int emit_function(struct keras_call *call, enum activation function, doub
     return keras_emit_next(call, &node, kind, error);
 }
 
-static int emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
-                        VbpError *error)
+int keras_emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
+                       VbpError *error)
 {
     struct node node = {.kind = NODE_SOFTMAX, .softmax.logarithm = logarithm};
     int result = keras_axis(call, &call->output, axis, &node.softmax.axis, error);
@@ -102,9 +102,9 @@ int keras_emit_named(struct keras_call *call, const char *name, VbpError *error)
                                  functions[i].name, error);
     }
     if (strcmp(name, "softmax") == 0)
-        return emit_softmax(call, -1, false, "softmax", error);
+        return keras_emit_softmax(call, -1, false, "softmax", error);
     if (strcmp(name, "log_softmax") == 0 || strcmp(name, "log_softmax_v2") == 0)
-        return emit_softmax(call, -1, true, "log_softmax", error);
+        return keras_emit_softmax(call, -1, true, "log_softmax", error);
     if (strcmp(name, "mish") == 0)
         return emit_mish(call, "mish", error);
     if (strcmp(name, "hard_sigmoid") == 0)
@@ -166,7 +166,7 @@ int keras_elu(struct keras_call *call, VbpError *error)
 {
     double alpha = 1;
 
-    keras_number(call->config, "alpha", NULL, &alpha);
+    keras_number(call, call->config, "alpha", NULL, &alpha);
     return emit_function(call, ACTIVATION_ELU, alpha, 0, NULL, error);
 }
 
@@ -174,7 +174,7 @@ int keras_leaky_relu(struct keras_call *call, VbpError *error)
 {
     double alpha = 0.3;
 
-    keras_number(call->config, "negative_slope", "alpha", &alpha);
+    keras_number(call, call->config, "negative_slope", "alpha", &alpha);
     return emit_function(call, ACTIVATION_LEAKY_RELU, alpha, 0, NULL, error);
 }
 
@@ -182,7 +182,7 @@ int keras_thresholded_relu(struct keras_call *call, VbpError *error)
 {
     double theta = 1;
 
-    keras_number(call->config, "theta", NULL, &theta);
+    keras_number(call, call->config, "theta", NULL, &theta);
     return emit_function(call, ACTIVATION_THRESHOLD, theta, 0, NULL, error);
 }
 
@@ -192,9 +192,9 @@ int keras_relu(struct keras_call *call, VbpError *error)
     double most = INFINITY, slope = 0, threshold = 0;
     int result;
 
-    keras_number(call->config, "max_value", NULL, &most);
-    keras_number(call->config, "negative_slope", NULL, &slope);
-    keras_number(call->config, "threshold", NULL, &threshold);
+    keras_number(call, call->config, "max_value", NULL, &most);
+    keras_number(call, call->config, "negative_slope", NULL, &slope);
+    keras_number(call, call->config, "threshold", NULL, &threshold);
     if (slope != 0 && threshold != 0)
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
                             "a slope below a threshold is not supported");
@@ -215,8 +215,8 @@ int keras_softmax(struct keras_call *call, VbpError *error)
 {
     int axis = -1;
 
-    keras_whole(call->config, "axis", NULL, &axis);
-    return emit_softmax(call, axis, false, NULL, error);
+    keras_whole(call, call->config, "axis", NULL, &axis);
+    return keras_emit_softmax(call, axis, false, NULL, error);
 }
 
 int keras_identity(struct keras_call *call, VbpError *error)

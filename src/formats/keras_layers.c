@@ -149,6 +149,11 @@ int keras_apply(struct keras_call *call, int use, VbpError *error)
     call->output = call->inputs[0];
     before = call->loader->graph->node_count;
     result = layer->handler(call, error);
+    if (call->loader->misread_key) {
+        result = keras_refuse(call, error, VBP_ERROR_FORMAT, "its %s is not %s",
+                              call->loader->misread_key, call->loader->misread_wanted);
+        call->loader->misread_key = NULL;
+    }
     /* So that every layer is there to see, and its result can bear its name. */
     if (result == VBP_OK && call->loader->graph->node_count == before) {
         result = keras_emit_next(call, &identity, NULL, error);
@@ -242,7 +247,7 @@ int keras_unturn(const struct keras_call *call, struct keras_value *value, VbpEr
 
 bool keras_channels_last(const struct keras_call *call)
 {
-    const char *format = keras_text(call->config, "data_format", "dim_ordering", "");
+    const char *format = keras_choice(call, "data_format", "dim_ordering", "");
 
     return strcmp(format, "channels_first") != 0 && strcmp(format, "th") != 0;
 }

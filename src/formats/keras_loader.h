@@ -69,21 +69,35 @@ void keras_archive_free(struct keras_archive *archive);
 #define KERAS_CONSTANT "_CONSTANT_VALUE"
 int keras_parse(const char *text, cJSON **json, VbpError *error);
 
-/* What stands under the first of two names (the second may be NULL) and is not null; or NULL. */
+/* What stands under the first of two names (the second may be NULL) and is not null; or NULL. Of a
+ * tuple or list that Keras wrapped in an object it is the list inside. */
 const cJSON *keras_item(const cJSON *object, const char *name, const char *old_name);
 
 /* The text of such an item; `otherwise` where there is none. */
 const char *keras_text(const cJSON *object, const char *name, const char *old_name,
                        const char *otherwise);
 
-/* A number, also one that was saved as an array of NumPy; a missing one leaves *value. */
-void keras_number(const cJSON *object, const char *name, const char *old_name, double *value);
+struct keras_call;
+
+/*
+ * A number, also one that was saved as an array of NumPy or a list of one; a missing one leaves
+ * *value. Where there is something else, here and in the three functions that follow, keras_apply
+ * refuses the layer once its handler is done: the handler may go on with what it has.
+ */
+void keras_number(const struct keras_call *call, const cJSON *object, const char *name,
+                  const char *old_name, double *value);
 
 /* The same cut to a whole one, as Keras does it. */
-void keras_whole(const cJSON *object, const char *name, const char *old_name, int *value);
+void keras_whole(const struct keras_call *call, const cJSON *object, const char *name,
+                 const char *old_name, int *value);
 
 /* True, false, 1 or 0. */
-bool keras_flag(const cJSON *object, const char *name, const char *old_name, bool otherwise);
+bool keras_flag(const struct keras_call *call, const cJSON *object, const char *name,
+                const char *old_name, bool otherwise);
+
+/* A text of the layer's config. */
+const char *keras_choice(const struct keras_call *call, const char *name, const char *old_name,
+                         const char *otherwise);
 
 /* Two numbers, or one for both. False where there is anything else. */
 bool keras_pair(const cJSON *object, const char *name, const char *old_name, int *pair);
@@ -117,6 +131,7 @@ struct keras_loader {
     char *guess;              /* sentences on what the file does not say */
     char *lambda_layers;      /* "'a', 'b'": the Lambdas so far; NULL: none */
     bool *lambda_used;        /* for each of the hints' lambdas: some layer is meant */
+    const char *misread_key, *misread_wanted; /* what a config should have, and has not; or NULL */
 };
 
 /* One layer while it is translated. */
@@ -243,6 +258,10 @@ int keras_check_lambdas(const struct keras_loader *loader, VbpError *error);
 /* Applies the activation that the config names, or none; or one by its name. */
 int keras_emit_activation(struct keras_call *call, VbpError *error);
 int keras_emit_named(struct keras_call *call, const char *name, VbpError *error);
+
+/* Softmax, or its logarithm, along an axis of Keras'; kind as for keras_emit. */
+int keras_emit_softmax(struct keras_call *call, int axis, bool logarithm, const char *kind,
+                       VbpError *error);
 
 /* Makes the picture of another height and width. */
 int keras_emit_resize(struct keras_call *call, const int *size, bool nearest, VbpError *error);

@@ -110,10 +110,10 @@ int keras_lambda(struct keras_call *call, VbpError *error)
 #define MAX_CHANNELS 64
 
 /* One number, or one for each channel. *count stays 0 where there is something else. */
-static void read_factors(const cJSON *config, const char *name, double otherwise, int *count,
-                         float *values)
+static void read_factors(const struct keras_call *call, const char *name, double otherwise,
+                         int *count, float *values)
 {
-    const cJSON *item = keras_item(config, name, NULL);
+    const cJSON *item = keras_item(call->config, name, NULL);
     int length = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : 1;
 
     *count = 0;
@@ -128,7 +128,7 @@ static void read_factors(const cJSON *config, const char *name, double otherwise
             values[i] = (float)number->valuedouble;
         }
     } else {
-        keras_number(config, name, NULL, &otherwise);
+        keras_number(call, call->config, name, NULL, &otherwise);
         values[0] = (float)otherwise;
     }
     *count = length;
@@ -141,8 +141,8 @@ int keras_rescaling(struct keras_call *call, VbpError *error)
     int factors, offsets, count, axis = -1;
     int result = VBP_OK;
 
-    read_factors(call->config, "scale", 1, &factors, factor);
-    read_factors(call->config, "offset", 0, &offsets, offset);
+    read_factors(call, "scale", 1, &factors, factor);
+    read_factors(call, "offset", 0, &offsets, offset);
     count = factors > offsets ? factors : offsets;
     if (!factors || !offsets || (factors != count && factors != 1) ||
         (offsets != count && offsets != 1) ||
@@ -158,13 +158,13 @@ int keras_rescaling(struct keras_call *call, VbpError *error)
 }
 
 /* The axis that a config names, alone or as a list of one; false where it names several. */
-static bool read_axis(const cJSON *config, int *axis)
+static bool read_axis(const struct keras_call *call, int *axis)
 {
-    const cJSON *item = keras_item(config, "axis", NULL);
+    const cJSON *item = keras_item(call->config, "axis", NULL);
 
     if (cJSON_IsArray(item) && cJSON_GetArraySize(item) > 1)
         return false;
-    keras_whole(config, "axis", NULL, axis);
+    keras_whole(call, call->config, "axis", NULL, axis);
     return true;
 }
 
@@ -184,7 +184,7 @@ static int read_moments(const struct keras_call *call, float moments[2][MAX_CHAN
 
         counts[i] = 0;
         if (weights.count < 2 && keras_item(call->config, names[i], NULL))
-            read_factors(call->config, names[i], 0, &counts[i], moments[i]);
+            read_factors(call, names[i], 0, &counts[i], moments[i]);
         if (count < 1 || count > MAX_CHANNELS)
             continue;
         memcpy(moments[i], weights.list[i].values, (size_t)count * sizeof(float));
@@ -203,8 +203,8 @@ int keras_normalization(struct keras_call *call, VbpError *error)
 
     if (result != VBP_OK)
         return result;
-    if (counts[0] < 1 || counts[0] != counts[1] || !read_axis(call->config, &axis) ||
-        keras_flag(call->config, "invert", NULL, false))
+    if (counts[0] < 1 || counts[0] != counts[1] || !read_axis(call, &axis) ||
+        keras_flag(call, call->config, "invert", NULL, false))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
                             "its means and variances are not there, or not along one axis");
     for (int i = 0; i < counts[0]; i++) {
@@ -231,15 +231,15 @@ struct statistics {
 static int read_statistics(const struct keras_call *call, const struct keras_weights *weights,
                            int64_t count, struct statistics *statistics, VbpError *error)
 {
-    bool wanted[4] = {keras_flag(call->config, "scale", NULL, true),
-                      keras_flag(call->config, "center", NULL, true), true, true};
+    bool wanted[4] = {keras_flag(call, call->config, "scale", NULL, true),
+                      keras_flag(call, call->config, "center", NULL, true), true, true};
     static const char *const names[] = {"scales", "shifts", "means", "variances"};
     int index = 0;
     int result = VBP_OK;
 
     statistics->count = count;
     statistics->epsilon = 1e-3;
-    keras_number(call->config, "epsilon", NULL, &statistics->epsilon);
+    keras_number(call, call->config, "epsilon", NULL, &statistics->epsilon);
     statistics->scale = memory_array((size_t)count * 4, sizeof(float));
     if (!statistics->scale)
         return error_out_of_memory(error);
@@ -347,8 +347,8 @@ static int translate_normalisation(struct keras_call *call, const struct keras_w
     int mode = 0, named = -1, axis;
     int result;
 
-    keras_whole(call->config, "mode", NULL, &mode);
-    if (!read_axis(call->config, &named))
+    keras_whole(call, call->config, "mode", NULL, &mode);
+    if (!read_axis(call, &named))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "several axes are not supported");
     if (mode != 0 && mode != 2)
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "mode %d is not supported", mode);

@@ -17,11 +17,15 @@
 /* Constants for each channel; pictures have few. */
 #define MAX_CONSTANTS 64
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 /* The named arguments of the call; NULL where there are none. */
 static const cJSON *named_arguments(const struct keras_call *call)
 {
     const cJSON *item = call->node;
 
+    for (int depth = 0; cJSON_IsArray(item) && cJSON_IsArray(item->child) && depth < 2; depth++)
+        item = item->child;
     if (cJSON_IsArray(item))
         return cJSON_GetArrayItem(item, 3);
     return keras_item(item, "kwargs", NULL);
@@ -142,15 +146,16 @@ static int resize_image(struct keras_call *call, VbpError *error)
 {
     const cJSON *arguments = named_arguments(call);
     struct keras_call inner = *call;
-    const char *method = keras_text(arguments, "method", NULL, "bilinear");
+    const cJSON *named = keras_item(arguments, "method", NULL);
+    const char *method = keras_text(arguments, "method", NULL, named ? "" : "bilinear");
     bool nearest = strcmp(method, "nearest") == 0;
     int size[2] = {0, 0};
     int result;
 
     if (!keras_pair(arguments, "size", NULL, size) ||
         (!nearest && strcmp(method, "bilinear") != 0) ||
-        keras_flag(arguments, "antialias", NULL, false) ||
-        keras_flag(arguments, "preserve_aspect_ratio", NULL, false))
+        keras_flag(call, arguments, "antialias", NULL, false) ||
+        keras_flag(call, arguments, "preserve_aspect_ratio", NULL, false))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
                             "only plain resizing, bilinear or nearest, is supported");
     inner.config = NULL; /* TensorFlow's channels are the last ones */
@@ -159,39 +164,130 @@ static int resize_image(struct keras_call *call, VbpError *error)
     return result;
 }
 
+/* The types that cast may give: the graph computes in floats of its own. */
+static int cast(struct keras_call *call, VbpError *error)
+{
+    static const char *const types[] = {"bfloat16", "double",  "float16",
+                                        "float32",  "float64", "half"};
+    const char *type = keras_text(named_arguments(call), "dtype", NULL, "?");
+
+    for (size_t i = 0; i < COUNT(types); i++) {
+        if (strcmp(types[i], type) == 0)
+            return keras_emit_named(call, "linear", error);
+    }
+    return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
+                        "a cast to '%.40s' is not supported, only one to floats", type);
+}
+
+static int softmax(struct keras_call *call, VbpError *error)
+{
+    int axis = -1;
+
+    keras_whole(call, named_arguments(call), "axis", NULL, &axis);
+    return keras_emit_softmax(call, axis, false, NULL, error);
+}
+
+/* x * sigmoid(beta * x) */
+static int swish(struct keras_call *call, VbpError *error)
+{
+    double beta = 1;
+
+    keras_number(call, named_arguments(call), "beta", NULL, &beta);
+    if (beta != 1)
+        return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "a beta of %g is not supported",
+                            beta);
+    return keras_emit_named(call, "silu", error);
+}
+
+/* Functions that are an activation of a name, or arithmetic; the rest has a handler. */
+struct function {
+    const char *name;
+    const char *arguments; /* that it takes beside its input: "size method " */
+    const char *activation;
+    keras_handler *handler;
+    enum binary operation;
+};
+
+static const struct function functions[] = {
+    {"__operators__.add", "y ", NULL, NULL, BINARY_ADD},
+    {"cast", "dtype ", NULL, cast, 0},
+    {"identity", "", "linear", NULL, 0},
+    {"image.resize", "size method antialias preserve_aspect_ratio ", NULL, resize_image, 0},
+    {"math.add", "y ", NULL, NULL, BINARY_ADD},
+    {"math.atan", "", "atan", NULL, 0},
+    {"math.divide", "y ", NULL, NULL, BINARY_DIVIDE},
+    {"math.maximum", "y ", NULL, NULL, BINARY_MAXIMUM},
+    {"math.minimum", "y ", NULL, NULL, BINARY_MINIMUM},
+    {"math.multiply", "y ", NULL, NULL, BINARY_MULTIPLY},
+    {"math.sigmoid", "", "sigmoid", NULL, 0},
+    {"math.softplus", "", "softplus", NULL, 0},
+    {"math.subtract", "y ", NULL, NULL, BINARY_SUBTRACT},
+    {"math.tanh", "", "tanh", NULL, 0},
+    {"math.truediv", "y ", NULL, NULL, BINARY_DIVIDE},
+    {"nn.elu", "", "elu", NULL, 0},
+    {"nn.relu", "", "relu", NULL, 0},
+    {"nn.relu6", "", "relu6", NULL, 0},
+    {"nn.selu", "", "selu", NULL, 0},
+    {"nn.sigmoid", "", "sigmoid", NULL, 0},
+    {"nn.silu", "beta ", NULL, swish, 0},
+    {"nn.softmax", "axis ", NULL, softmax, 0},
+    {"nn.softplus", "", "softplus", NULL, 0},
+    {"nn.swish", "beta ", NULL, swish, 0},
+    {"nn.tanh", "", "tanh", NULL, 0},
+    {"stop_gradient", "", "linear", NULL, 0},
+};
+
+/* True where a list of names, each with a blank behind it, has this one. */
+static bool takes(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = list; *at; at += strcspn(at, " ") + 1) {
+        if (strcspn(at, " ") == length && strncmp(at, name, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Refuses arguments that would be passed over; "name" names the result, and null is none. */
+static int check_arguments(const struct keras_call *call, const struct function *function,
+                           VbpError *error)
+{
+    const cJSON *arguments = named_arguments(call);
+
+    for (const cJSON *item = cJSON_IsObject(arguments) ? arguments->child : NULL; item;
+         item = item->next) {
+        if (!cJSON_IsNull(item) && strcmp(item->string, "name") != 0 &&
+            !takes(function->arguments, item->string))
+            return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
+                                "the argument '%.40s' of '%s' is not supported", item->string,
+                                function->name);
+    }
+    if ((function->activation || function->handler) && call->input_count > 1)
+        return keras_refuse(call, error, VBP_ERROR_FORMAT, "it has %d inputs", call->input_count);
+    return VBP_OK;
+}
+
 int keras_function(struct keras_call *call, VbpError *error)
 {
-    static const struct {
-        const char *name;
-        enum binary operation;
-    } operations[] = {{"__operators__.add", BINARY_ADD},  {"math.add", BINARY_ADD},
-                      {"math.subtract", BINARY_SUBTRACT}, {"math.multiply", BINARY_MULTIPLY},
-                      {"math.truediv", BINARY_DIVIDE},    {"math.divide", BINARY_DIVIDE},
-                      {"math.maximum", BINARY_MAXIMUM},   {"math.minimum", BINARY_MINIMUM}};
-    static const struct {
-        const char *name, *activation;
-    } activations[] = {
-        {"math.atan", "atan"},         {"math.sigmoid", "sigmoid"}, {"math.tanh", "tanh"},
-        {"math.softplus", "softplus"}, {"nn.elu", "elu"},           {"nn.relu", "relu"},
-        {"nn.relu6", "relu6"},         {"nn.selu", "selu"},         {"nn.sigmoid", "sigmoid"},
-        {"nn.silu", "silu"},           {"nn.swish", "silu"},        {"nn.softplus", "softplus"},
-        {"nn.softmax", "softmax"},     {"nn.tanh", "tanh"},         {"cast", "linear"},
-        {"identity", "linear"},        {"stop_gradient", "linear"}};
     const char *name = keras_text(call->config, "function", NULL, "");
+    const struct function *function = functions;
+    int result;
 
-    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-        if (strcmp(operations[i].name, name) == 0)
-            return keras_emit_operation(call, operations[i].operation, error);
-    }
-    for (size_t i = 0; i < sizeof(activations) / sizeof(activations[0]); i++) {
-        if (strcmp(activations[i].name, name) == 0)
-            return keras_emit_named(call, activations[i].activation, error);
-    }
-    if (strcmp(name, "image.resize") == 0)
-        return resize_image(call, error);
-    return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
-                        "the function '%.60s' is not supported; export the network to ONNX instead",
-                        name);
+    while (function < functions + COUNT(functions) && strcmp(function->name, name) != 0)
+        function++;
+    if (function == functions + COUNT(functions))
+        return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,
+                            "the function '%.60s' is not supported; export the network to ONNX "
+                            "instead",
+                            name);
+    result = check_arguments(call, function, error);
+    if (result != VBP_OK)
+        return result;
+    if (function->handler)
+        return function->handler(call, error);
+    return function->activation ? keras_emit_named(call, function->activation, error)
+                                : keras_emit_operation(call, function->operation, error);
 }
 
 /* ---- Slices --------------------------------------------------------------------------------- */
@@ -201,7 +297,7 @@ static bool is_class(const cJSON *item, const char *name)
     return strcmp(keras_text(item, "class_name", NULL, ""), name) == 0;
 }
 
-/* The list of slices: [...], {"items": [...]}, or {"config": {"value": [...]}}. */
+/* The list of slices: [...], or {"config": {"value": [...]}}. */
 static const cJSON *slice_list(const struct keras_call *call)
 {
     const cJSON *list = keras_item(named_arguments(call), "slice_spec", "key");
@@ -210,8 +306,6 @@ static const cJSON *slice_list(const struct keras_call *call)
         list = operand_of(call, 1);
     if (cJSON_IsObject(list) && keras_item(list, "config", NULL))
         list = keras_item(keras_item(list, "config", NULL), "value", NULL);
-    if (cJSON_IsObject(list))
-        list = keras_item(list, "items", NULL);
     return cJSON_IsArray(list) ? list : NULL;
 }
 
@@ -244,7 +338,7 @@ static int read_slice(const struct keras_call *call, const cJSON *slice, int axi
     int own, result;
 
     slice = inner ? inner : slice;
-    keras_number(slice, "step", NULL, &step);
+    keras_number(call, slice, "step", NULL, &step);
     if (!cJSON_IsObject(slice) || step != 1 || !read_end(slice, "start", extent, 0, &start) ||
         !read_end(slice, "stop", extent, extent, &stop))
         return keras_refuse(call, error, VBP_ERROR_UNSUPPORTED,

@@ -10,14 +10,14 @@ static int translate_dense(struct keras_call *call, const struct keras_weights *
                            VbpError *error)
 {
     struct node node = {.kind = NODE_DENSE};
-    bool has_bias = keras_flag(call->config, "use_bias", "bias", true);
+    bool has_bias = keras_flag(call, call->config, "use_bias", "bias", true);
     int inputs[3] = {-1, -1, -1};
     struct shape shape;
     int64_t ins, outs;
     int units = 0, result;
     float *turned;
 
-    keras_whole(call->config, "units", "output_dim", &units);
+    keras_whole(call, call->config, "units", "output_dim", &units);
     result = keras_unturn(call, &call->output, error);
     if (result != VBP_OK)
         return result;
@@ -218,7 +218,7 @@ static int emit_concat(struct keras_call *call, const char *axis_name, VbpError 
     int result = align_inputs(call, error);
     int *inputs;
 
-    keras_whole(call->config, axis_name, NULL, &axis);
+    keras_whole(call, call->config, axis_name, NULL, &axis);
     if (result == VBP_OK)
         result = keras_axis(call, &call->output, axis, &node.concat.axis, error);
     if (result != VBP_OK)
@@ -253,7 +253,7 @@ int keras_merge(struct keras_call *call, VbpError *error)
                  {"max", keras_maximum}};
     const char *mode = keras_text(call->config, "mode", NULL, "");
 
-    if (strcmp(keras_text(call->config, "mode_type", NULL, "raw"), "raw") != 0)
+    if (strcmp(keras_choice(call, "mode_type", NULL, "raw"), "raw") != 0)
         mode = "(Python code)";
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(modes[i].mode, mode) == 0)

@@ -33,7 +33,7 @@ static int check_interpolation(const struct keras_call *call, const char *how, V
 int keras_upsampling(struct keras_call *call, VbpError *error)
 {
     struct node node = {.kind = NODE_UPSAMPLE, .upsample.factor = {2, 2}};
-    const char *how = keras_text(call->config, "interpolation", NULL, "nearest");
+    const char *how = keras_choice(call, "interpolation", NULL, "nearest");
     int *factor = node.upsample.factor, size[2];
     int result = check_interpolation(call, how, error);
 
@@ -64,14 +64,14 @@ int keras_resizing(struct keras_call *call, VbpError *error)
 {
     static const char *const others[] = {"crop_to_aspect_ratio", "pad_to_aspect_ratio",
                                          "antialias"};
-    const char *how = keras_text(call->config, "interpolation", NULL, "bilinear");
+    const char *how = keras_choice(call, "interpolation", NULL, "bilinear");
     int size[2] = {0, 0};
     int result = check_interpolation(call, how, error);
 
-    keras_whole(call->config, "height", NULL, &size[0]);
-    keras_whole(call->config, "width", NULL, &size[1]);
+    keras_whole(call, call->config, "height", NULL, &size[0]);
+    keras_whole(call, call->config, "width", NULL, &size[1]);
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]) && result == VBP_OK; i++) {
-        if (keras_flag(call->config, others[i], NULL, false))
+        if (keras_flag(call, call->config, others[i], NULL, false))
             result =
                 keras_refuse(call, error, VBP_ERROR_UNSUPPORTED, "%s is not supported", others[i]);
     }

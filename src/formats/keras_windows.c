@@ -19,7 +19,7 @@ static int read_pair(const struct keras_call *call, const char *name, const char
 /* Padding, once kernel, stride and dilation are known and call->output is the picture. */
 static int read_padding(const struct keras_call *call, struct window *window, VbpError *error)
 {
-    const char *padding = keras_text(call->config, "padding", "border_mode", "valid");
+    const char *padding = keras_choice(call, "padding", "border_mode", "valid");
     const int64_t *extent = call->loader->graph->tensors[call->output.tensor].shape.extent;
 
     for (int i = 0; i < 2; i++) {
@@ -44,8 +44,8 @@ static int begin_convolution(struct keras_call *call, struct window *window, Vbp
     int result;
 
     *window = window_make(1, 1);
-    keras_whole(call->config, "nb_row", NULL, &kernel[0]);
-    keras_whole(call->config, "nb_col", NULL, &kernel[1]);
+    keras_whole(call, call->config, "nb_row", NULL, &kernel[0]);
+    keras_whole(call, call->config, "nb_col", NULL, &kernel[1]);
     result = read_pair(call, "kernel_size", NULL, kernel, error);
     window->kernel[0] = kernel[0];
     window->kernel[1] = kernel[1];
@@ -129,7 +129,7 @@ static int check_bias(const struct keras_call *call, const struct keras_weights 
                       int64_t outputs, int *bias, VbpError *error)
 {
     *bias = -1;
-    if (!keras_flag(call->config, "use_bias", "bias", true))
+    if (!keras_flag(call, call->config, "use_bias", "bias", true))
         return VBP_OK;
     *bias = index;
     return keras_weights_check(call, weights, index, "biases", 1, &outputs, error);
@@ -163,8 +163,8 @@ static int translate_convolution(struct keras_call *call, const struct keras_wei
     if (result != VBP_OK)
         return result;
     channels = call->loader->graph->tensors[call->output.tensor].shape.extent[1];
-    keras_whole(call->config, "filters", "nb_filter", &filters);
-    keras_whole(call->config, "groups", NULL, &groups);
+    keras_whole(call, call->config, "filters", "nb_filter", &filters);
+    keras_whole(call, call->config, "groups", NULL, &groups);
     if (filters < 1 || groups < 1 || channels % groups != 0)
         return keras_refuse(call, error, VBP_ERROR_FORMAT,
                             "%d filters in %d groups on %lld channels", filters, groups,
@@ -210,7 +210,7 @@ int keras_convolution(struct keras_call *call, VbpError *error)
 static int pad_transposed(const struct keras_call *call, struct node *node, VbpError *error)
 {
     const int64_t *extent = call->loader->graph->tensors[call->output.tensor].shape.extent;
-    bool same = strcmp(keras_text(call->config, "padding", NULL, "valid"), "same") == 0;
+    bool same = strcmp(keras_choice(call, "padding", NULL, "valid"), "same") == 0;
     bool given = keras_item(call->config, "output_padding", NULL) != NULL;
     struct window *window = &node->convolution.window;
     int more[2] = {0, 0};
@@ -269,8 +269,8 @@ static int translate_transposed(struct keras_call *call, const struct keras_weig
     int inputs[3];
     int result = begin_convolution(call, window, error);
 
-    keras_whole(call->config, "filters", NULL, &filters);
-    keras_whole(call->config, "groups", NULL, &groups);
+    keras_whole(call, call->config, "filters", NULL, &filters);
+    keras_whole(call, call->config, "groups", NULL, &groups);
     if (result == VBP_OK && (filters < 1 || groups != 1))
         result =
             keras_refuse(call, error, VBP_ERROR_FORMAT, "%d filters in %d groups", filters, groups);
@@ -325,7 +325,7 @@ static int translate_depthwise(struct keras_call *call, const struct keras_weigh
 
     if (result != VBP_OK)
         return result;
-    keras_whole(call->config, "depth_multiplier", NULL, &multiplier);
+    keras_whole(call, call->config, "depth_multiplier", NULL, &multiplier);
     *kernel =
         (struct kernel){.rows = window.kernel[0],
                         .columns = window.kernel[1],
@@ -366,7 +366,7 @@ static int translate_separable(struct keras_call *call, const struct keras_weigh
 
     if (result != VBP_OK)
         return result;
-    keras_whole(call->config, "filters", "nb_filter", &filters);
+    keras_whole(call, call->config, "filters", "nb_filter", &filters);
     if (filters < 1)
         return keras_refuse(call, error, VBP_ERROR_FORMAT, "%d filters", filters);
     kernel =
@@ -427,7 +427,7 @@ static int finish_global_pool(struct keras_call *call, VbpError *error)
     struct node node = {.kind = NODE_RESHAPE,
                         .reshape.shape = {.rank = 2, .extent = {1, shape->extent[1]}}};
 
-    if (keras_flag(call->config, "keepdims", NULL, false))
+    if (keras_flag(call, call->config, "keepdims", NULL, false))
         return VBP_OK;
     call->output.turned = false;
     return keras_emit_next(call, &node, NULL, error);
@@ -465,14 +465,14 @@ int keras_global_max(struct keras_call *call, VbpError *error)
  * n, [rows, columns] or [[top, bottom], [left, right]], and what very old files had:
  * [top, bottom, left, right], or an object with these names and "_pad".
  */
-static bool read_borders(const cJSON *item, int border[2][2])
+static bool read_borders(const struct keras_call *call, const cJSON *item, int border[2][2])
 {
     static const char *const names[2][2] = {{"top_pad", "bottom_pad"}, {"left_pad", "right_pad"}};
     int count = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : 0;
 
     if (cJSON_IsObject(item) && !cJSON_GetObjectItem(item, "value")) {
         for (int i = 0; i < 4; i++)
-            keras_whole(item, names[i / 2][i % 2], NULL, &border[i / 2][i % 2]);
+            keras_whole(call, item, names[i / 2][i % 2], NULL, &border[i / 2][i % 2]);
         return true;
     }
     if (count != 2 && count != 4 && !cJSON_IsNumber(item))
@@ -500,7 +500,7 @@ static int emit_borders(struct keras_call *call, const char *name, int sign, Vbp
     int border[2][2] = {{sign > 0, sign > 0}, {sign > 0, sign > 0}};
     int result;
 
-    if (item && !read_borders(item, border))
+    if (item && !read_borders(call, item, border))
         return keras_refuse(call, error, VBP_ERROR_FORMAT, "its %s makes no sense", name);
     result = keras_picture(call, error);
     for (int i = 0; i < 2; i++) {

@@ -353,6 +353,12 @@ static void test_batch_normalization(void **state)
     for (int turned = 0; turned < 2; turned++) {
         check_normalization("\"axis\": -1, \"epsilon\": 0.01", 3, true, true, turned);
         check_normalization("\"axis\": [3], \"epsilon\": 0.01", 3, true, true, turned);
+        check_normalization("\"axis\": {\"class_name\": \"ListWrapper\", \"items\": [2]}, "
+                            "\"epsilon\": 0.01",
+                            2, true, true, turned);
+        check_normalization("\"axis\": {\"class_name\": \"__tuple__\", \"items\": [1]}, "
+                            "\"epsilon\": 0.01",
+                            1, true, true, turned);
         check_normalization("\"axis\": 1, \"epsilon\": 0.01", 1, true, true, turned);
         check_normalization("\"axis\": 2, \"epsilon\": 0.01", 2, true, true, turned);
         check_normalization("\"axis\": 3, \"epsilon\": 0.01, \"scale\": false", 3, false, true,
@@ -485,6 +491,16 @@ static void test_refusals(void **state)
         {"Normalization", "\"axis\": -1", "not there"},
         {"Rescaling", "\"scale\": [1, 2, 3]", "make no sense"},
         {"Softmax", "\"axis\": 7", "no axis 7"},
+        {"ReLU", "\"max_value\": \"0.5\"", "layer 'x' (ReLU): its max_value is not a number"},
+        {"LeakyReLU", "\"alpha\": true", "its alpha is not a number"},
+        {"LeakyReLU", "\"negative_slope\": null, \"alpha\": {}", "its alpha is not a number"},
+        {"Activation", "\"activation\": {\"class_name\": \"ELU\", \"config\": {\"alpha\": []}}",
+         "layer 'x' (Activation): its alpha is not a number"},
+        {"BatchNormalization", "\"axis\": {\"item\": [1]}", "its axis is not a number"},
+        {"BatchNormalization", "\"axis\": {\"items\": [1, 2]}", "several axes"},
+        {"Rescaling", "\"scale\": \"2\"", "its scale is not a number"},
+        {"BatchNormalization", "\"scale\": \"false\"", "its scale is not true or false"},
+        {"UpSampling2D", "\"interpolation\": 1", "its interpolation is not text"},
     };
 
     (void)state;

@@ -70,6 +70,9 @@ static void test_numbers(void **state)
         {"TFOpLambda", "\"function\": \"__operators__.add\"",
          "[\"x\", 0, 0, {\"y\": [\"x\", 0, 0]}]", 2, 0},
         {"TFOpLambda", "\"function\": \"cast\"", "[\"x\", 0, 0, {\"dtype\": \"float32\"}]", 1, 0},
+        {"TFOpLambda", "\"function\": \"cast\"",
+         "[\"x\", 0, 0, {\"dtype\": \"float16\", \"name\": \"c\"}]", 1, 0},
+        {"TFOpLambda", "\"function\": \"math.multiply\"", "[[\"x\", 0, 0, {\"y\": 5}]]", 5, 0},
         {"TFOpLambda", "\"function\": \"nn.relu\"", "[\"x\", 0, 0, {\"name\": null}]", 1, 0}};
     static const struct operation cases_3[] = {
         {"TrueDivide", "", "{\"args\": [" TENSOR("x") ", 127.5], \"kwargs\": {}}", 1 / 127.5, 0},
@@ -113,6 +116,39 @@ static void test_atan(void **state)
     describe(&b, text, sizeof(text), "2.9.0", "TFOpLambda", "\"function\": \"math.atan\"",
              "[\"x\", 0, 0, {\"name\": null}]");
     keras_case_check(&b, input, INPUTS, expected, INPUTS);
+}
+
+/* Along the axis that it is told. */
+static void test_softmax(void **state)
+{
+    static const struct {
+        const char *node;
+        int step, extent;
+    } cases[] = {{"[\"x\", 0, 0, {\"axis\": 1}]", 6, 2},
+                 {"[\"x\", 0, 0, {\"axis\": -2}]", 2, 3},
+                 {"[[\"x\", 0, 0, {\"axis\": 2, \"name\": \"s\"}]]", 2, 3},
+                 {"[\"x\", 0, 0, {\"axis\": null}]", 1, 2},
+                 {"[\"x\", 0, 0, {}]", 1, 2}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int step = cases[i].step, extent = cases[i].extent;
+        double expected[INPUTS];
+        struct keras_builder b;
+        char text[2000];
+
+        for (int j = 0; j < INPUTS; j++) {
+            int first = j - j / step % extent * step;
+            double sum = 0;
+
+            for (int k = 0; k < extent; k++)
+                sum += exp((double)input[first + k * step]);
+            expected[j] = exp((double)input[j]) / sum;
+        }
+        describe(&b, text, sizeof(text), "2.9.0", "TFOpLambda", "\"function\": \"nn.softmax\"",
+                 cases[i].node);
+        keras_case_check(&b, input, INPUTS, expected, INPUTS);
+    }
 }
 
 /* The first row, its last two cells. */
@@ -204,6 +240,23 @@ static void test_refusals(void **state)
         {"TFOpLambda", "\"function\": \"image.resize\"",
          "[\"x\", 0, 0, {\"size\": [1, 2], \"method\": \"area\"}]", "only plain resizing"},
         {"TFOpLambda", "\"function\": \"image.resize\"", "[\"x\", 0, 0, {}]", "a size of 0 x 0"},
+        {"TFOpLambda", "\"function\": \"image.resize\"",
+         "[\"x\", 0, 0, {\"size\": [1, 2], \"method\": 1}]", "only plain resizing"},
+        {"TFOpLambda", "\"function\": \"cast\"", "[\"x\", 0, 0, {\"dtype\": \"int32\"}]",
+         "layer 'op' (TFOpLambda): a cast to 'int32' is not supported"},
+        {"TFOpLambda", "\"function\": \"cast\"", "[[\"x\", 0, 0, {\"dtype\": \"bool\"}]]",
+         "a cast to 'bool'"},
+        {"TFOpLambda", "\"function\": \"cast\"", "[\"x\", 0, 0, {}]", "a cast to '?'"},
+        {"TFOpLambda", "\"function\": \"nn.softmax\"", "[\"x\", 0, 0, {\"axis\": \"1\"}]",
+         "its axis is not a number"},
+        {"TFOpLambda", "\"function\": \"nn.softmax\"", "[\"x\", 0, 0, {\"axis\": 0}]", "no axis 0"},
+        {"TFOpLambda", "\"function\": \"nn.relu\"", "[\"x\", 0, 0, {\"limit\": 1}]",
+         "the argument 'limit' of 'nn.relu' is not supported"},
+        {"TFOpLambda", "\"function\": \"nn.swish\"", "[\"x\", 0, 0, {\"beta\": 2}]", "a beta of 2"},
+        {"TFOpLambda", "\"function\": \"math.add\"", "[\"x\", 0, 0, {\"y\": 1, \"z\": 2}]",
+         "the argument 'z'"},
+        {"TFOpLambda", "\"function\": \"nn.relu\"", "[[\"x\", 0, 0, {}], [\"x\", 0, 0, {}]]",
+         "it has 2 inputs"},
         {"SlicingOpLambda", "", "[\"x\", 0, 0, {}]", "its slices are not understood"},
         {"SlicingOpLambda", "", "[\"x\", 0, 0, {\"slice_spec\": [0]}]", "only plain slices"},
         {"SlicingOpLambda", "", "[\"x\", 0, 0, {\"slice_spec\": [{\"step\": 2}]}]",
@@ -231,9 +284,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_atan),    cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_resize),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_atan),     cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_slices),   cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
