@@ -412,15 +412,15 @@ static int take_header(struct hdf5_check *check, struct hdf5_object *object, uin
 
 static int check_header(struct hdf5_check *check, uint64_t address)
 {
-    const unsigned dataset = 1U << MESSAGE_LAYOUT,
-                   needed = 1U << MESSAGE_SPACE | 1U << MESSAGE_TYPE;
+    const unsigned mark = 1U << MESSAGE_SPACE | 1U << MESSAGE_LAYOUT;
+    const unsigned needed = mark | 1U << MESSAGE_TYPE;
     struct hdf5_object object;
     int result = take_header(check, &object, address, hdf5_message);
 
-    if (result != VBP_OK || !(object.seen & dataset))
+    if (result != VBP_OK || !(object.seen & mark))
         return result;
     if ((object.seen & needed) != needed)
-        return hdf5_damaged_at(check, "a dataset without a type or extents", address);
+        return hdf5_damaged_at(check, "a dataset without a type, extents or a layout", address);
     return hdf5_data(check, &object);
 }
 

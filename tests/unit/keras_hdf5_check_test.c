@@ -208,6 +208,8 @@ static void test_damage(void **state)
         {MARK("TREE\1"), 0, 56, 8, 1 << 30, "a chunk at byte 1073741824"},
         {MARK("shuffle\0"), 0, -15, 1, 200, "the list of filters"},
         {MARK("shuffle\0"), 0, -16, 1, 3, "a list of filters of no known version"},
+        {MARK("shuffle\0"), 0, 40, 1, 9, "a dataset without a type, extents or a layout"},
+        {MARK("shuffle\0"), 0, 44, 1, 6, "an impossible message of an object header"},
         {MARK("shuffle\0"), 0, -2, 2, 9999, "the message of kind 11"},
         {MARK("shuffle\0"), 0, 7, 1, 'x', "a filter whose name does not end"},
     };
