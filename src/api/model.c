@@ -312,7 +312,6 @@ static int load_graph(VbpModel *model, const VbpModelOptions *options, struct gr
     }
     hints.lambdas = model->card.lambdas;
     hints.lambda_count = model->card.lambda_count;
-    hints.lambdas_outrank_file = named != NULL;
     result = model_load(model->path, &hints, &model->graph, &embedded, error);
     if (result == VBP_OK && embedded && !named) {
         result = take_embedded_card(model, embedded, error);

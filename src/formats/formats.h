@@ -16,9 +16,8 @@ struct model_hints {
     int input_width, input_height;     /* pixels, for files that do not fix the size; 0 unknown */
     bool outranks_file;                /* even where a card inside the file says another size */
     const struct card_lambda *lambdas; /* what the card says of Keras Lambdas; one that says it of
-                                          no layer is refused */
+                                          no layer is refused; other formats have none */
     int lambda_count;
-    bool lambdas_outrank_file; /* even where there is a card inside the file, which has none */
     struct graph **refused; /* where model_load leaves what it read of a file that it refuses, to be
                                destroyed; NULL: nowhere */
 };

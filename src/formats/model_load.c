@@ -109,25 +109,10 @@ static void name_refused(const struct model_hints *hints, const char *kind)
         (*hints->refused)->format = memory_copy_text(kind);
 }
 
-/* Only files of Keras have Lambda layers. A card inside the file takes the place of one beside it.
- */
-static int refuse_lambdas(const struct model_hints *hints, const char *embedded_card,
-                          VbpError *error)
-{
-    if (!hints || (embedded_card && !hints->lambdas_outrank_file))
-        return VBP_OK;
-    for (int i = 0; i < hints->lambda_count; i++) {
-        if (strcmp(hints->lambdas[i].name, "*") != 0)
-            return card_refuse_lambda(&hints->lambdas[i], NULL, error);
-    }
-    return VBP_OK;
-}
-
 int model_load(const char *path, const struct model_hints *hints, struct graph **graph,
                char **embedded_card, VbpError *error)
 {
     unsigned char *bytes;
-    bool loads_lambdas = false;
     const char *kind;
     size_t length;
     int result;
@@ -147,7 +132,6 @@ int model_load(const char *path, const struct model_hints *hints, struct graph *
         result = onnx_load(bytes, length, hints, graph, embedded_card, error);
     } else if (keras_recognise(bytes, length)) {
         kind = bytes[0] == 'P' ? "Keras archive" : "HDF5";
-        loads_lambdas = true;
         result = keras_load(bytes, length, path, hints, graph, error);
     } else {
         struct foreign foreign = recognise_foreign(bytes, length);
@@ -157,14 +141,6 @@ int model_load(const char *path, const struct model_hints *hints, struct graph *
                            foreign.reason);
     }
     free(bytes);
-    if (result == VBP_OK && !loads_lambdas) {
-        result = refuse_lambdas(hints, *embedded_card, error);
-        if (result != VBP_OK) {
-            model_leave_refused(hints, graph);
-            free(*embedded_card);
-            *embedded_card = NULL;
-        }
-    }
     if (result != VBP_OK) {
         name_refused(hints, kind);
         error_prefix(error, "%s: ", path);
